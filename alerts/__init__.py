@@ -1,0 +1,1 @@
+"""Judging and telling: rules, incidents, escalation, pages."""

@@ -1,0 +1,1 @@
+"""Looking, and who may look: Grafana dashboards, the console, accounts, the audit."""

@@ -1,0 +1,1 @@
+"""What is out there: observations, device profiles, the registry, simulated devices."""

@@ -1,0 +1,195 @@
+"""The registry as the hot path sees it: an immutable snapshot, looked up as of a time.
+
+A snapshot is loaded whole, replaced whole when ``registry_version`` changes, and never written.
+Every fact has a from and an until; a lookup says which instant it asks about.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+
+class PlaceKind(StrEnum):
+    """What a device stands at or who carries it."""
+
+    GATE = "gate"
+    CHECKPOINT = "checkpoint"
+    HOUSEHOLD = "household"
+    WORKER = "worker"
+
+
+class HouseholdState(StrEnum):
+    """What the register says of a household."""
+
+    OCCUPIED = "occupied"
+    EMPTY = "empty"
+    AWAY = "away"
+
+
+class ResidentClass(StrEnum):
+    """What rules read of a resident."""
+
+    NONE = "none"
+    FEVER = "fever"
+    CLOSE_CONTACT = "close_contact"
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    RECOVERED = "recovered"
+    HOME_ISOLATION = "home_isolation"
+    LONE_ELDERLY = "lone_elderly"
+    AWAY = "away"
+
+
+class Role(StrEnum):
+    """Who can be on call."""
+
+    GUARD = "guard"
+    GRID_WORKER = "grid_worker"
+    SECRETARY = "secretary"
+    STREET_COMMAND = "street_command"
+    OPERATOR = "operator"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a device stood, all ids; ``household`` only in a household, ``gate`` only at one."""
+
+    kind: PlaceKind
+    site: str
+    grid: str | None = None
+    building: str | None = None
+    household: str | None = None
+    gate: str | None = None
+    worker: str | None = None
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A registered device; ``gateway`` is the device it speaks through."""
+
+    id: str
+    profile: str
+    gateway: str | None = None
+
+
+class OnCall(msgspec.Struct, frozen=True):
+    """One row of the weekly rota.
+
+    Attributes:
+        weekdays: 0 Monday to 6 Sunday, in the site's zone.
+        begins, ends: Minutes after local midnight, 0 to 1,440; ends ≤ begins runs past midnight.
+    """
+
+    worker: str
+    role: Role
+    site: str
+    grid: str | None
+    weekdays: frozenset[int]
+    begins: int
+    ends: int
+
+
+T = TypeVar("T")
+Span = tuple[int, int | None, T]
+"""(since, until or None, what was so); milliseconds UTC, until excluded."""
+
+
+class History(Generic[T]):
+    """Facts of one kind by key, each with a from and an until."""
+
+    __slots__ = ("_spans",)
+
+    def __init__(self, facts: Iterable[tuple[str, Span[T]]]) -> None:
+        self._spans: dict[str, tuple[Span[T], ...]] = {}
+        gathered: dict[str, list[Span[T]]] = {}
+        for key, span in facts:
+            gathered.setdefault(key, []).append(span)
+        for key, spans in gathered.items():
+            self._spans[key] = tuple(sorted(spans, key=lambda span: span[0], reverse=True))
+
+    def at(self, key: str, when: int) -> T | None:
+        """Return what was so for the key at a time, or None."""
+        for since, until, what in self._spans.get(key, ()):
+            if since <= when and (until is None or when < until):
+                return what
+        return None
+
+    def keys(self) -> Iterable[str]:
+        """Return every key that has any fact."""
+        return self._spans.keys()
+
+
+class Registry:
+    """A snapshot of places, people and devices."""
+
+    def __init__(  # noqa: PLR0913 - one argument a table; built in one place
+        self,
+        *,
+        version: int = 0,
+        zones: dict[str, ZoneInfo] | None = None,
+        devices: dict[str, Device] | None = None,
+        bindings: History[Place] | None = None,
+        household_states: History[HouseholdState] | None = None,
+        household_places: dict[str, Place] | None = None,
+        residents: dict[str, tuple[str, ...]] | None = None,
+        classes: History[ResidentClass] | None = None,
+        rota: Sequence[OnCall] = (),
+        channels: dict[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        self.version = version
+        self.zones = zones or {}
+        self.devices = devices or {}
+        self._bindings = bindings or History[Place](())
+        self._household_states = household_states or History[HouseholdState](())
+        self._household_places = household_places or {}
+        self._residents = residents or {}
+        self._household_of = {
+            subject: household
+            for household, subjects in self._residents.items()
+            for subject in subjects
+        }
+        self._classes = classes or History[ResidentClass](())
+        self.rota = tuple(rota)
+        self._channels = channels or {}
+
+    def device(self, device_id: str) -> Device | None:
+        """Return a registered device."""
+        return self.devices.get(device_id)
+
+    def place(self, device_id: str, when: int) -> Place | None:
+        """Return where the device stood at a time, or None if it was bound nowhere then."""
+        return self._bindings.at(device_id, when)
+
+    def zone(self, site: str) -> ZoneInfo:
+        """Return a site's time zone; UTC for a site nobody registered."""
+        return self.zones.get(site) or ZoneInfo("UTC")
+
+    def household_state(self, household: str, when: int) -> HouseholdState | None:
+        """Return what the register says of a household at a time."""
+        return self._household_states.at(household, when)
+
+    def household_place(self, household: str) -> Place | None:
+        """Return site, grid and building of a household."""
+        return self._household_places.get(household)
+
+    def household_of(self, subject: str) -> str | None:
+        """Return the household a subject is registered in."""
+        return self._household_of.get(subject)
+
+    def sole_resident(self, household: str) -> str | None:
+        """Return the subject of a household's only resident, None where there are more or none."""
+        subjects = self._residents.get(household, ())
+        return subjects[0] if len(subjects) == 1 else None
+
+    def resident_class(self, subject: str, when: int) -> ResidentClass:
+        """Return a resident's class at a time; NONE for an unknown subject."""
+        return self._classes.at(subject, when) or ResidentClass.NONE
+
+    def knows_subject(self, subject: str) -> bool:
+        """Return whether the subject is registered."""
+        return subject in self._household_of
+
+    def channels(self, worker: str) -> tuple[str, ...]:
+        """Return a worker's channel addresses in order of preference. Secret: never logged."""
+        return self._channels.get(worker, ())

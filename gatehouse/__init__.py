@@ -1,0 +1,1 @@
+"""The front door: command line, settings, start and stop, database and migrations."""

@@ -1,0 +1,1 @@
+"""Moving it safely: MQTT sources, the journal, followers, series stores, dead letters."""
