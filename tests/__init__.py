@@ -1,0 +1,1 @@
+"""Tests by layer: unit, property, integration, fault, scenario, browser, docs; and the bench."""

@@ -1,0 +1,72 @@
+"""Fixtures every layer shares. A missing server skips, or fails under --require-servers."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import InfluxDB, Mosquitto
+
+PACKAGES = {
+    "mosquitto": "mosquitto",
+    "mosquitto_passwd": "mosquitto",
+    "influxd": "influxdb",
+    "chromium": "chromium",
+    "strace": "strace",
+    "docker-compose": "docker-compose",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-servers",
+        action="store_true",
+        help="fail instead of skipping when a server is not installed",
+    )
+
+
+@pytest.fixture(scope="session")
+def program(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
+    """Return the path of a system program, or skip (fail under --require-servers)."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+        if found:
+            return found
+        sentence = f"{name} is not installed: apt-get install {PACKAGES.get(name, name)}"
+        if request.config.getoption("--require-servers"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+
+    return find
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path, program) -> Iterator[Mosquitto]:  # type: ignore[no-untyped-def]
+    """A real mosquitto, started."""
+    program("mosquitto")
+    server = Mosquitto(tmp_path / "mosquitto").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def influxdb_server(
+    tmp_path_factory: pytest.TempPathFactory,
+    program,  # type: ignore[no-untyped-def]
+) -> Iterator[InfluxDB]:
+    """A real influxd for a whole module; tests that stop it take ``influxdb``."""
+    program("influxd")
+    server = InfluxDB(tmp_path_factory.mktemp("influxdb")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def influxdb(tmp_path: Path, program) -> Iterator[InfluxDB]:  # type: ignore[no-untyped-def]
+    """A real influxd, started, for one test."""
+    program("influxd")
+    server = InfluxDB(tmp_path / "influxdb").start()
+    yield server
+    server.stop()

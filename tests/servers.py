@@ -1,0 +1,234 @@
+"""Real servers for tests: each on a free loopback port, in a fresh folder, ended by its own pid."""
+
+import asyncio
+import getpass
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+PATIENCE = 20.0
+"""Seconds a condition may take before the test fails."""
+
+
+def free_port() -> int:
+    """Return a loopback port nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = PATIENCE, what: str = "") -> Any:
+    """Poll until the condition is true and return its value; fail after the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.02)
+
+
+async def eventually(
+    condition: Callable[[], Any] | Callable[[], Awaitable[Any]],
+    *,
+    seconds: float = PATIENCE,
+    what: str = "",
+) -> Any:
+    """Poll on the event loop until the condition is true and return its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        await asyncio.sleep(0.02)
+
+
+def port_answers(port: int) -> bool:
+    """Return whether somebody accepts a connection on the loopback port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+class Process:
+    """A child process with a log file, ended only by its own pid."""
+
+    def __init__(self, argv: Sequence[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self.argv = list(argv)
+        self.log = log
+        self.env = env
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The child's process id; it must be running."""
+        assert self._child is not None, "not started"
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the child has been started and has not ended."""
+        return self._child is not None and self._child.poll() is None
+
+    def spawn(self) -> None:
+        """Start the child; its output is appended to the log."""
+        with self.log.open("ab") as sink:
+            self._child = subprocess.Popen(  # noqa: S603 - the tests' own argv
+                self.argv, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, env=self.env
+            )
+
+    def end(self, how: signal.Signals, *, seconds: float = PATIENCE) -> int | None:
+        """Send a signal and wait for the end; return the exit code."""
+        if self._child is None:
+            return None
+        if self._child.poll() is None:
+            self._child.send_signal(how)
+        try:
+            return self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait(seconds)
+            raise
+
+    def said(self) -> str:
+        """Return everything it has printed."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+class Mosquitto:
+    """A mosquitto of our own. Settings may be added as lines of its configuration file."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, folder: Path, *, extra: str = "", port: int | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = port or free_port()
+        self.config = folder / "mosquitto.conf"
+        self.configure(extra)
+        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        self._process = Process([program, "-c", str(self.config)], folder / "mosquitto.log")
+
+    def configure(self, extra: str = "") -> None:
+        """Write the configuration file; takes effect at the next start."""
+        anonymous = "" if "allow_anonymous" in extra else "allow_anonymous true\n"
+        self.config.write_text(
+            f"listener {self.port} 127.0.0.1\n{anonymous}"
+            f"user {getpass.getuser()}\n"
+            "persistence true\n"
+            f"persistence_location {self.folder}/\n"
+            "max_queued_messages 0\nmax_inflight_messages 0\nsys_interval 1\n"
+            f"{extra}\n"
+        )
+
+    @property
+    def url(self) -> str:
+        """Address for GATEHOUSE_MQTT_URL."""
+        return f"mqtt://{self.host}:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """What the broker has printed."""
+        return self._process.said()
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id."""
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start and wait until it accepts connections."""
+        self._process.spawn()
+        wait_until(lambda: port_answers(self.port) or not self._process.running, what="mosquitto")
+        assert self._process.running, self.log
+        return self
+
+    def stop(self) -> None:
+        """End it cleanly: it saves its sessions."""
+        self._process.end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.end(signal.SIGKILL)
+
+
+class InfluxDB:
+    """An influxd 1.x of our own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = free_port()
+        self._config = folder / "influxdb.conf"
+        self._config.write_text(
+            "reporting-disabled = true\n"
+            f'bind-address = "127.0.0.1:{free_port()}"\n'
+            f'[meta]\n  dir = "{folder}/meta"\n'
+            f'[data]\n  dir = "{folder}/data"\n  wal-dir = "{folder}/wal"\n'
+            '  index-version = "tsi1"\n  query-log-enabled = false\n'
+            "[monitor]\n  store-enabled = false\n"
+            f'[http]\n  bind-address = "127.0.0.1:{self.port}"\n  log-enabled = false\n'
+        )
+        program = shutil.which("influxd") or "/usr/bin/influxd"
+        self._process = Process([program, "-config", str(self._config)], folder / "influxd.log")
+
+    @property
+    def url(self) -> str:
+        """HTTP address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start and wait until it answers a ping."""
+        self._process.spawn()
+        wait_until(lambda: self._pings() or not self._process.running, what="influxd")
+        assert self._process.running, self._process.said()[-2000:]
+        return self
+
+    def stop(self) -> None:
+        """End it cleanly."""
+        self._process.end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.end(signal.SIGKILL)
+
+    def database(self, name: str) -> str:
+        """Create a database and return its GATEHOUSE_SERIES_URL."""
+        self.query(f'CREATE DATABASE "{name}"')
+        return f"influxdb1://127.0.0.1:{self.port}/{name}"
+
+    def query(self, influxql: str, *, database: str = "") -> list[dict[str, Any]]:
+        """Run InfluxQL and return the series of the first statement."""
+        form = urllib.parse.urlencode({"q": influxql, "db": database, "epoch": "ns"}).encode()
+        with urllib.request.urlopen(f"{self.url}/query", form, timeout=30) as answer:  # noqa: S310
+            result = json.load(answer)["results"][0]
+        assert "error" not in result, result
+        series: list[dict[str, Any]] = result.get("series", [])
+        return series
+
+    def _pings(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/ping", timeout=1) as answer:  # noqa: S310
+                return bool(answer.status == 204)
+        except (urllib.error.URLError, OSError):
+            return False
