@@ -1,0 +1,90 @@
+"""The state database: SQLite in the data folder by default, PostgreSQL by address.
+
+One transaction holds a cause and its effects, so every write goes through ``engine.begin()``. On
+SQLite that is ``BEGIN IMMEDIATE``: a writer waits for its turn at the beginning and never fails in
+the middle; ``engine.connect()`` begins deferred, so readers hold nobody up. Each commit is synced.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from gatehouse.settings import Settings
+
+BUSY_TIMEOUT_S = 5
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class _SqliteEngine(Engine):
+    """An engine whose ``begin`` takes the write lock at once."""
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Open a connection in a writing transaction; commit at the end, roll back on an error."""
+        with self.connect() as connection:
+            with connection.execution_options(writes=True).begin():
+                yield connection
+
+
+def open_database(settings: Settings) -> Engine:
+    """Return an engine for the settings' state database; the schema is left as it is."""
+    return create(settings.database_url or f"sqlite:///{settings.data_dir / 'state.db'}")
+
+
+def create(url: str) -> Engine:
+    """Return an engine for a state database.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql://user:password@host/database``.
+    """
+    if url.startswith("sqlite"):
+        return _create_sqlite(url)
+    address = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+
+
+def migrate(engine: Engine, *, target: str = "head") -> None:
+    """Bring the schema to a revision, the newest by default."""
+    with engine.begin() as connection:
+        configuration = _configuration()
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, target)
+
+
+def is_migrated(engine: Engine) -> bool:
+    """Return whether the schema is the one this program was written for."""
+    wanted = ScriptDirectory.from_config(_configuration()).get_current_head()
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == wanted
+
+
+def _configuration() -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS))
+    return configuration
+
+
+def _create_sqlite(url: str) -> Engine:
+    plain = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = _SqliteEngine(plain.pool, plain.dialect, plain.url)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

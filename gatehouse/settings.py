@@ -1,0 +1,207 @@
+"""Settings: the environment says where and holds the secrets, ``gatehouse.toml`` who and what.
+
+Both become one frozen model. A key nobody knows is refused, so that a misspelt setting is never
+silently the default. Each secret ``X`` may stand in a file named by ``X_FILE`` instead.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+
+from alerts.escalation import Policies
+from alerts.thresholds import Thresholds
+from ingest.source import MqttSettings
+
+DEFAULT_FILE = Path("gatehouse.toml")
+PREFIX = "GATEHOUSE_"
+SECRETS = {"MQTT_PASSWORD": ("mqtt", "password"), "SERIES_TOKEN": ("series_token",)}
+ADDRESSES: dict[str, tuple[str, ...]] = {
+    "DATA_DIR": ("data_dir",),
+    "MQTT_URL": ("mqtt", "url"),
+    "SERIES_URL": ("series_url",),
+    "DATABASE_URL": ("database_url",),
+    "CONSOLE_BIND": ("console_bind",),
+    "CONSOLE_URL": ("console_url",),
+}
+CONFIG = "CONFIG"
+_SECRET_MAX_BYTES = 64 * 1024
+
+
+class SettingsError(Exception):
+    """One line that names the setting and says what to do; the command exits 2."""
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is no time zone; write it like Asia/Shanghai") from error
+    return name
+
+
+class JournalSettings(BaseModel):
+    """Bounds of the journal.
+
+    Attributes:
+        max_gib: Bytes it may take, in GiB; acknowledging stops when it is full.
+        min_free_gib: Free disk it leaves alone, in GiB.
+        keep_hours: How long read messages stay for replay while there is room.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_gib: float = Field(default=20, gt=0)
+    min_free_gib: float = Field(default=1, ge=0)
+    keep_hours: float = Field(default=24, ge=0)
+
+
+class Settings(BaseModel):
+    """Everything an operator may choose.
+
+    Attributes:
+        data_dir: Journal, ledger, embedded stores; created with mode 0700.
+        mqtt: The broker and what to subscribe to; its ``url`` comes from the environment.
+        series_url: Unset: the embedded store. Grammar in ``ingest/series.py``.
+        database_url: Unset: SQLite in the data folder; or ``postgresql://…``.
+        console_bind: Host and port the console listens on.
+        console_url: Address that pages link to.
+        language: Of pages, and of the console where a browser says nothing.
+        zone: For devices whose site is not known.
+        profiles_dir: A folder of the operator's own device profiles.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Path("data")
+    mqtt: MqttSettings | None = None
+    series_url: str | None = None
+    series_token: SecretStr | None = None
+    database_url: str | None = None
+    console_bind: Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:8080"
+    console_url: str = ""
+    language: Literal["en", "zh"] = "en"
+    zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
+    profiles_dir: Path | None = None
+    journal: JournalSettings = JournalSettings()
+    thresholds: Thresholds = Thresholds()
+    escalation: Policies = Policies()
+
+    @property
+    def console_host(self) -> str:
+        """The host part of ``console_bind``."""
+        return self.console_bind.rpartition(":")[0]
+
+    @property
+    def console_port(self) -> int:
+        """The port part of ``console_bind``."""
+        return int(self.console_bind.rpartition(":")[2])
+
+    @property
+    def page_url(self) -> str:
+        """The address that pages link to, without a slash at the end."""
+        return (self.console_url or f"http://{self.console_bind}").rstrip("/")
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment and the file it names (``gatehouse.toml`` here, if there is one).
+
+    Raises:
+        SettingsError: The first wrong setting, by name.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get(PREFIX + CONFIG)
+    path = Path(named) if named else DEFAULT_FILE
+    content = _read_file(path) if named or path.exists() else {}
+    _overlay(content, environment)
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error, path)) from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; {PREFIX}{CONFIG} names it") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from error
+    for key in content:
+        if (key,) in ADDRESSES.values() or (key,) in SECRETS.values():
+            raise SettingsError(
+                f"{path}: {key}: say this in the environment: {PREFIX}{key.upper()}"
+            )
+    return content
+
+
+def _overlay(content: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Put what the environment says into the file's content."""
+    files = {f"{name}_FILE": name for name in SECRETS}
+    for variable in sorted(environment):
+        if not variable.startswith(PREFIX):
+            continue
+        name, text = variable.removeprefix(PREFIX), environment[variable]
+        if name in files:
+            _put(content, SECRETS[files[name]], _read_secret(variable, Path(text)))
+        elif name in SECRETS:
+            _put(content, SECRETS[name], text)
+        elif name in ADDRESSES:
+            _put(content, ADDRESSES[name], text)
+        elif name != CONFIG:
+            known = [*ADDRESSES, *SECRETS, *files, CONFIG]
+            raise SettingsError(f"{variable}: unknown setting{_suggest(name, known, PREFIX)}")
+    mqtt = content.get("mqtt")
+    if isinstance(mqtt, dict) and "url" not in mqtt:
+        raise SettingsError(f"{PREFIX}MQTT_URL: not set, while gatehouse.toml has [mqtt]")
+
+
+def _put(content: dict[str, Any], path: tuple[str, ...], text: str) -> None:
+    for key in path[:-1]:
+        content = content.setdefault(key, {})
+    content[path[-1]] = text
+
+
+def _read_secret(variable: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_SECRET_MAX_BYTES).decode("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}: the file it names cannot be read: {error}") from error
+
+
+def _first_problem(error: ValidationError, path: Path) -> str:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    variables = {".".join(keys): name for name, keys in {**ADDRESSES, **SECRETS}.items()}
+    where = PREFIX + variables[place] if place in variables else f"{path}: {place}"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown setting{_suggest(str(problem['loc'][-1]), _keys(problem['loc']))}"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys a model knows where an unknown one was found."""
+    model: Any = Settings
+    for part in location[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = getattr(field, "annotation", None)
+        model = next((kind for kind in getattr(model, "__args__", ()) if kind), model)
+    return list(getattr(model, "model_fields", {}))
+
+
+def _suggest(name: str, known: list[str], prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(known)}"
