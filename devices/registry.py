@@ -19,6 +19,8 @@ class PlaceKind(StrEnum):
     CHECKPOINT = "checkpoint"
     HOUSEHOLD = "household"
     WORKER = "worker"
+    SITE = "site"
+    """Somewhere on the site that is none of these: a gateway in a stairwell."""
 
 
 class HouseholdState(StrEnum):
@@ -119,9 +121,17 @@ class History(Generic[T]):
         """Return every key that has any fact."""
         return self._spans.keys()
 
+    def items(self) -> Iterable[tuple[str, Sequence[Span[T]]]]:
+        """Return every key with all that was ever so for it, the latest first."""
+        return self._spans.items()
+
 
 class Registry:
-    """A snapshot of places, people and devices."""
+    """A snapshot of places, people and devices.
+
+    ``residents`` names who lives where without a beginning or an end; ``residences`` (household
+    by subject) does it with both. A snapshot is made from one of the two.
+    """
 
     def __init__(  # noqa: PLR0913 - one argument a table; built in one place
         self,
@@ -133,6 +143,8 @@ class Registry:
         household_states: History[HouseholdState] | None = None,
         household_places: dict[str, Place] | None = None,
         residents: dict[str, tuple[str, ...]] | None = None,
+        residences: History[str] | None = None,
+        subjects: dict[str, str] | None = None,
         classes: History[ResidentClass] | None = None,
         rota: Sequence[OnCall] = (),
         channels: dict[str, tuple[str, ...]] | None = None,
@@ -140,17 +152,15 @@ class Registry:
         self.version = version
         self.zones = zones or {}
         self.devices = devices or {}
+        self.household_places = household_places or {}
+        self.rota = tuple(rota)
         self._bindings = bindings or History[Place](())
         self._household_states = household_states or History[HouseholdState](())
-        self._household_places = household_places or {}
-        self._residents = residents or {}
-        self._household_of = {
-            subject: household
-            for household, subjects in self._residents.items()
-            for subject in subjects
-        }
+        self._residences = residences or _without_end(residents or {})
+        self._household_of = _latest(self._residences)
+        self._occupants = _by_household(self._residences)
+        self._subjects = subjects or {}
         self._classes = classes or History[ResidentClass](())
-        self.rota = tuple(rota)
         self._channels = channels or {}
 
     def device(self, device_id: str) -> Device | None:
@@ -171,16 +181,32 @@ class Registry:
 
     def household_place(self, household: str) -> Place | None:
         """Return site, grid and building of a household."""
-        return self._household_places.get(household)
+        return self.household_places.get(household)
 
-    def household_of(self, subject: str) -> str | None:
-        """Return the household a subject is registered in."""
-        return self._household_of.get(subject)
+    def household_of(self, subject: str, when: int | None = None) -> str | None:
+        """Return the household a subject lived in at a time; without one, lives or last lived."""
+        if when is None:
+            return self._household_of.get(subject)
+        return self._residences.at(subject, when)
 
-    def sole_resident(self, household: str) -> str | None:
-        """Return the subject of a household's only resident, None where there are more or none."""
-        subjects = self._residents.get(household, ())
-        return subjects[0] if len(subjects) == 1 else None
+    def sole_resident(self, household: str, when: int | None = None) -> str | None:
+        """Return the subject of a household's only resident, None where there are more or none.
+
+        Args:
+            household: Its id.
+            when: The time asked about; None for those whose residence has no end.
+        """
+        living = [
+            subject
+            for since, until, subject in self._occupants.get(household, ())
+            if (until is None or (when is not None and when < until))
+            and (when is None or since <= when)
+        ]
+        return living[0] if len(living) == 1 else None
+
+    def subject_of(self, external_id: str) -> str | None:
+        """Return the subject of the id that terminals and the office use for a resident."""
+        return self._subjects.get(external_id)
 
     def resident_class(self, subject: str, when: int) -> ResidentClass:
         """Return a resident's class at a time; NONE for an unknown subject."""
@@ -193,3 +219,23 @@ class Registry:
     def channels(self, worker: str) -> tuple[str, ...]:
         """Return a worker's channel addresses in order of preference. Secret: never logged."""
         return self._channels.get(worker, ())
+
+
+def _without_end(residents: dict[str, tuple[str, ...]]) -> History[str]:
+    return History(
+        (subject, (0, None, household))
+        for household, subjects in residents.items()
+        for subject in subjects
+    )
+
+
+def _latest(residences: History[str]) -> dict[str, str]:
+    return {subject: spans[0][2] for subject, spans in residences.items()}
+
+
+def _by_household(residences: History[str]) -> dict[str, tuple[Span[str], ...]]:
+    occupants: dict[str, tuple[Span[str], ...]] = {}
+    for subject, spans in residences.items():
+        for since, until, household in spans:
+            occupants[household] = (*occupants.get(household, ()), (since, until, subject))
+    return occupants

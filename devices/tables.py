@@ -47,10 +47,18 @@ resident = Table(
     metadata,
     Column("subject", String(32), primary_key=True),
     Column("external_id", String(64), nullable=False, unique=True),
-    Column("household", ForeignKey("household.id"), nullable=False),
     Column("name", String(200), nullable=False),
     Column("phone", String(64), nullable=False, server_default=""),
 )
+residence = Table(
+    "residence",
+    metadata,
+    Column("subject", ForeignKey("resident.subject"), primary_key=True),
+    Column("since", BigInteger, primary_key=True),
+    Column("until", BigInteger),
+    Column("household", ForeignKey("household.id"), nullable=False),
+)
+Index("residence_by_household", residence.c.household)
 resident_class = Table(
     "resident_class",
     metadata,
