@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -63,6 +64,7 @@ incident = Table(
     Column("gate", String(64)),
     Column("subject", String(32)),
     Column("device", String(128)),
+    Column("late", Boolean, nullable=False, server_default=false()),
     Column("began_at", BigInteger, nullable=False),
     Column("opened_at", BigInteger, nullable=False),
     Column("acknowledged_at", BigInteger),
@@ -72,9 +74,11 @@ incident = Table(
     Column("disposition", String(64)),
     Column("previous", String(16)),
     Column("policy", String(32)),
+    Column("lapses_after", BigInteger),
     Column("round", Integer, nullable=False, server_default="0"),
-    Column("step", Integer, nullable=False, server_default="0"),
-    Column("step_at", BigInteger),
+    Column("round_at", BigInteger, nullable=False, server_default="0"),
+    Column("step", Integer, nullable=False, server_default="-1"),
+    Column("step_at", BigInteger, nullable=False, server_default="0"),
     Column("repeat", Integer, nullable=False, server_default="0"),
     Column("next_at", BigInteger),
 )
@@ -88,6 +92,7 @@ Index(
 )
 Index("incident_due", incident.c.next_at)
 Index("incident_by_state", incident.c.state, incident.c.opened_at)
+Index("incident_by_key", incident.c.rule, incident.c.key, incident.c.closed_at)
 incident_event = Table(
     "incident_event",
     metadata,
@@ -105,6 +110,7 @@ page = Table(
     metadata,
     Column("id", _BIG, primary_key=True, autoincrement=True),
     Column("incident", ForeignKey("incident.id"), nullable=False),
+    Column("purpose", String(16), nullable=False),
     Column("round", Integer, nullable=False),
     Column("step", Integer, nullable=False),
     Column("repeat", Integer, nullable=False),
@@ -112,9 +118,10 @@ page = Table(
     Column("role", String(32), nullable=False),
     Column("state", String(16), nullable=False),
     Column("owed_at", BigInteger, nullable=False),
-    Column("next_at", BigInteger),
+    Column("rank", Integer, nullable=False, server_default="0"),
+    Column("next_at", BigInteger, nullable=False, server_default="0"),
     Column("settled_at", BigInteger),
-    UniqueConstraint("incident", "round", "step", "repeat", "worker", "role"),
+    UniqueConstraint("incident", "purpose", "round", "step", "repeat", "worker"),
 )
 Index("page_due", page.c.state, page.c.next_at)
 page_attempt = Table(
@@ -123,6 +130,7 @@ page_attempt = Table(
     Column("id", _BIG, primary_key=True, autoincrement=True),
     Column("page", ForeignKey("page.id"), nullable=False),
     Column("number", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
     Column("channel", String(64), nullable=False),
     Column("began_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),

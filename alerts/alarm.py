@@ -1,0 +1,50 @@
+"""Gatehouse's alarms about its own pages, as findings that open incidents like any other."""
+
+from alerts.finding import Action, Finding, IncidentKind, Severity
+from alerts.record import Incident
+
+UNDELIVERED = "page_undelivered"
+UNATTENDED = "nobody_on_call"
+
+
+def undelivered(incident: Incident, worker: str, *, now: int) -> Finding:
+    """Return the alarm that a page reached nobody: every channel of a worker failed for good."""
+    return Finding(
+        action=Action.OPEN,
+        rule=UNDELIVERED,
+        key=f"worker:{worker}",
+        kind=IncidentKind.SYSTEM,
+        severity=Severity.MAJOR,
+        observed_at=now,
+        position=0,
+        site=incident.site,
+        evidence={"incident": incident.id, "worker": worker},
+    )
+
+
+def delivered(worker: str, *, now: int) -> Finding:
+    """Return the end of that alarm: a channel of the worker took a page again."""
+    return Finding(
+        action=Action.CLEAR,
+        rule=UNDELIVERED,
+        key=f"worker:{worker}",
+        kind=IncidentKind.SYSTEM,
+        observed_at=now,
+        position=0,
+        evidence={"worker": worker},
+    )
+
+
+def unattended(incident: Incident, *, now: int) -> Finding:
+    """Return the alarm that a ladder has nobody on call on any of its steps."""
+    return Finding(
+        action=Action.OPEN,
+        rule=UNATTENDED,
+        key=f"site:{incident.site or ''}",
+        kind=IncidentKind.SYSTEM,
+        severity=Severity.MAJOR,
+        observed_at=now,
+        position=0,
+        site=incident.site,
+        evidence={"incident": incident.id, "policy": incident.policy},
+    )

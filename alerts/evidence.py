@@ -1,0 +1,277 @@
+"""What findings do to incidents: open, feed, raise, clear, and start the ladder.
+
+Everything happens inside the caller's transaction, the one that also writes the state of the rule
+behind the finding: cause, incident and pages owed commit together or not at all.
+"""
+
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from alerts import alarm, ladder, page, record
+from alerts.disposition import Disposition
+from alerts.escalation import DEFAULT_POLICIES, Policies
+from alerts.finding import SEVERITIES, Action, Finding, IncidentKind
+from alerts.ladder import Climbed
+from alerts.record import Incident, IncidentError, State
+from alerts.timeline import SYSTEM, EventKind, add_event
+from devices.registry import Registry
+
+log = structlog.get_logger()
+_CLEARS_ITSELF = frozenset({IncidentKind.DEVICE, IncidentKind.SYSTEM})
+
+
+def apply(
+    connection: Connection,
+    finding: Finding,
+    *,
+    now: int,
+    registry: Registry,
+    policies: Policies = DEFAULT_POLICIES,
+) -> str | None:
+    """Let a finding open, feed, raise or clear an incident, and owe the pages that follow from it.
+
+    Evidence observed before the closing of an incident of its rule and key belongs to that one;
+    later evidence belongs to the open one, or opens one that is linked to the last.
+
+    Returns:
+        The incident's id; None where a clearing finding finds nothing open.
+    """
+    if finding.action is Action.CLEAR:
+        return _clear(connection, finding, now=now)
+    closed = record.find_closed_after(connection, finding.rule, finding.key, finding.observed_at)
+    if closed is not None:
+        return _attach_after_closing(connection, closed, finding, now=now, registry=registry)
+    found = record.find_open(connection, finding.rule, finding.key)
+    if found is None:
+        opened = record.add(connection, finding, now=now)
+        if opened is not None:
+            return _open(connection, opened, finding, now=now, registry=registry, policies=policies)
+        found = record.find_open(connection, finding.rule, finding.key)
+        if found is None:
+            raise IncidentError("an incident was opened and closed by another writer: apply again")
+    return _attach(connection, found, finding, now=now, registry=registry, policies=policies)
+
+
+def climb(
+    connection: Connection,
+    incident: Incident,
+    *,
+    now: int,
+    registry: Registry,
+    policies: Policies,
+    step_failed: bool = False,
+) -> None:
+    """Take what is due on a triggered incident's ladder; a ladder without anybody is an alarm."""
+    climbed = ladder.climb(
+        connection,
+        incident,
+        now=now,
+        registry=registry,
+        policies=policies,
+        step_failed=step_failed,
+    )
+    _sound(connection, climbed, now=now, registry=registry, policies=policies)
+
+
+def trigger_again(
+    connection: Connection, incident: Incident, *, now: int, registry: Registry, policies: Policies
+) -> None:
+    """Trigger an incident whose acknowledgement has lapsed, or whose recheck is due."""
+    if incident.state is State.ACKNOWLEDGED:
+        add_event(
+            connection,
+            incident.id,
+            EventKind.LAPSED,
+            now=now,
+            acknowledged_by=incident.acknowledged_by,
+        )
+    else:
+        add_event(connection, incident.id, EventKind.RECHECK_DUE, now=now, until=incident.next_at)
+    _start(connection, incident, now=now, registry=registry, policies=policies)
+
+
+def _open(
+    connection: Connection,
+    opened: Incident,
+    finding: Finding,
+    *,
+    now: int,
+    registry: Registry,
+    policies: Policies,
+) -> str:
+    add_event(
+        connection,
+        opened.id,
+        EventKind.OPENED,
+        now=now,
+        severity=opened.severity,
+        watch=opened.watch,
+        previous=opened.previous,
+    )
+    _add_evidence(connection, opened, finding, now=now)
+    if not opened.watch:
+        _start(connection, opened, now=now, registry=registry, policies=policies)
+    log.info("incident_opened", incident=opened.id, rule=opened.rule, watch=opened.watch)
+    return opened.id
+
+
+def _attach(
+    connection: Connection,
+    found: Incident,
+    finding: Finding,
+    *,
+    now: int,
+    registry: Registry,
+    policies: Policies,
+) -> str:
+    """Feed an open incident; a watch that becomes one, and a higher severity, start a ladder."""
+    _add_evidence(connection, found, finding, now=now)
+    becomes_incident = found.watch and not finding.watch
+    is_higher = SEVERITIES.index(finding.severity) > SEVERITIES.index(found.severity)
+    rises = is_higher and (found.watch or not finding.watch)
+    changes: dict[str, Any] = {}
+    if finding.observed_at < found.began_at:
+        changes["began_at"] = finding.observed_at
+    if rises:
+        changes["severity"] = finding.severity
+        add_event(
+            connection,
+            found.id,
+            EventKind.RAISED,
+            now=now,
+            severity=finding.severity,
+            was=found.severity,
+        )
+    if becomes_incident:
+        changes |= {"watch": False, "kind": finding.kind}
+        add_event(
+            connection,
+            found.id,
+            EventKind.BECAME_INCIDENT,
+            now=now,
+            severity=changes.get("severity", found.severity),
+        )
+    starts = becomes_incident or (rises and not found.watch)
+    if starts:
+        changes["late"] = finding.late
+    changed = record.change(connection, found, **changes) if changes else found
+    if starts:
+        _start(connection, changed, now=now, registry=registry, policies=policies)
+    return found.id
+
+
+def _attach_after_closing(
+    connection: Connection, closed: Incident, finding: Finding, *, now: int, registry: Registry
+) -> str:
+    """Attach evidence from before a closing to the closed incident and tell who closed it, once."""
+    if finding.observed_at < closed.began_at:
+        closed = record.change(connection, closed, began_at=finding.observed_at)
+    closer = closed.closed_by or SYSTEM
+    told = bool(registry.channels(closer)) and page.owe_late_evidence(
+        connection, closed.id, closer, now=now
+    )
+    _add_evidence(
+        connection,
+        closed,
+        finding,
+        now=now,
+        kind=EventKind.EVIDENCE_AFTER_CLOSING,
+        told=closer if told else None,
+    )
+    return closed.id
+
+
+def _clear(connection: Connection, finding: Finding, *, now: int) -> str | None:
+    """Close what closes by itself; about a person, only say that the cause has gone."""
+    found = record.find_open(connection, finding.rule, finding.key)
+    if found is None or finding.observed_at < found.began_at:
+        return None
+    _add_evidence(connection, found, finding, now=now, kind=EventKind.CAUSE_GONE)
+    if found.kind in _CLEARS_ITSELF:
+        end(
+            connection,
+            found,
+            actor=SYSTEM,
+            disposition=Disposition.CAUSE_GONE,
+            at=finding.observed_at,
+            now=now,
+        )
+    return found.id
+
+
+def end(
+    connection: Connection,
+    incident: Incident,
+    *,
+    actor: str,
+    disposition: Disposition,
+    at: int,
+    now: int,
+    note: str = "",
+) -> None:
+    """Close an incident; evidence observed before ``at`` belongs to it."""
+    record.change(
+        connection,
+        incident,
+        state=State.CLOSED,
+        closed_at=at,
+        closed_by=actor,
+        disposition=disposition,
+        next_at=None,
+    )
+    add_event(
+        connection,
+        incident.id,
+        EventKind.CLOSED,
+        now=now,
+        actor=actor,
+        disposition=disposition,
+        note=note,
+    )
+    log.info("incident_closed", incident=incident.id, disposition=disposition.value)
+
+
+def _start(
+    connection: Connection, incident: Incident, *, now: int, registry: Registry, policies: Policies
+) -> None:
+    climbed = ladder.start(connection, incident, now=now, registry=registry, policies=policies)
+    _sound(connection, climbed, now=now, registry=registry, policies=policies)
+
+
+def _sound(
+    connection: Connection, climbed: Climbed, *, now: int, registry: Registry, policies: Policies
+) -> None:
+    """Raise the alarm that nobody is on call; about the alarm itself there is only the log."""
+    incident = climbed.incident
+    if not climbed.unattended:
+        return
+    log.error("nobody_on_call", incident=incident.id, policy=incident.policy)
+    if incident.kind is not IncidentKind.SYSTEM:
+        finding = alarm.unattended(incident, now=now)
+        apply(connection, finding, now=now, registry=registry, policies=policies)
+
+
+def _add_evidence(
+    connection: Connection,
+    incident: Incident,
+    finding: Finding,
+    *,
+    now: int,
+    kind: EventKind = EventKind.EVIDENCE,
+    **also: Any,
+) -> None:
+    add_event(
+        connection,
+        incident.id,
+        kind,
+        now=now,
+        position=finding.position or None,
+        observed_at=finding.observed_at,
+        device=finding.device_id or None,
+        severity=finding.severity,
+        late=finding.late,
+        evidence=finding.evidence,
+        **also,
+    )

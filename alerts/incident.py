@@ -1,0 +1,188 @@
+"""Incidents: what people do to them, and how they are read. The front door of the room.
+
+Every function works inside the caller's transaction. What findings do is evidence.py's, where an
+incident stands on its ladder ladder.py's, its row record.py's; callers need only this module.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, insert, or_, select, tuple_
+
+from alerts import record
+from alerts.disposition import Disposition
+from alerts.evidence import apply, end
+from alerts.record import Incident, IncidentError, State
+from alerts.tables import fact
+from alerts.tables import incident as table
+from alerts.timeline import Event, EventKind, add_event, read_events
+from devices.clock import DAY
+
+__all__ = [
+    "Disposition",
+    "Event",
+    "EventKind",
+    "Incident",
+    "IncidentError",
+    "State",
+    "acknowledge",
+    "apply",
+    "close",
+    "find",
+    "note",
+    "observe",
+    "show",
+    "timeline",
+]
+
+NOTE_CHARACTERS = 2_000
+OBSERVE_FOR = DAY
+"""Until the recheck is due where nobody says otherwise: the next day, as the wardens did it."""
+
+
+def acknowledge(connection: Connection, incident_id: str, *, actor: str, now: int) -> None:
+    """Take care of a triggered incident: nobody further is paged until that lapses.
+
+    Raises:
+        IncidentError: There is none, it is closed, or somebody has acknowledged it already.
+    """
+    found = record.load(connection, incident_id, to_change=True)
+    if found.state is State.ACKNOWLEDGED:
+        raise IncidentError(f"case {found.id} is already acknowledged by {found.acknowledged_by}")
+    lapses_at = None if found.lapses_after is None else now + found.lapses_after
+    record.change(
+        connection,
+        found,
+        state=State.ACKNOWLEDGED,
+        acknowledged_at=now,
+        acknowledged_by=actor,
+        next_at=lapses_at,
+    )
+    add_event(
+        connection, found.id, EventKind.ACKNOWLEDGED, now=now, actor=actor, lapses_at=lapses_at
+    )
+
+
+def note(connection: Connection, incident_id: str, *, actor: str, note: str, now: int) -> None:
+    """Write something down, also on a closed incident. The words stay in SQL.
+
+    Raises:
+        IncidentError: There is no such incident, or the note is empty or too long.
+    """
+    if not note.strip():
+        raise IncidentError("a note needs words")
+    found = record.load(connection, incident_id)
+    add_event(connection, found.id, EventKind.NOTE, now=now, actor=actor, note=_bounded(note))
+
+
+def observe(
+    connection: Connection,
+    incident_id: str,
+    *,
+    actor: str,
+    now: int,
+    until: int | None = None,
+    note: str = "",
+) -> None:
+    """Keep watch over an acknowledged incident; it is triggered again when the time ends.
+
+    Args:
+        until: Milliseconds UTC; the next day where it is None.
+
+    Raises:
+        IncidentError: It is not acknowledged, or ``until`` is not in the future.
+    """
+    found = record.load(connection, incident_id, to_change=True)
+    until = now + OBSERVE_FOR if until is None else until
+    if until <= now:
+        raise IncidentError("the end of observing must be in the future")
+    record.change(connection, found, state=State.OBSERVING, next_at=until)
+    add_event(
+        connection,
+        found.id,
+        EventKind.OBSERVING,
+        now=now,
+        actor=actor,
+        until=until,
+        note=_bounded(note),
+    )
+
+
+def close(
+    connection: Connection,
+    incident_id: str,
+    *,
+    actor: str,
+    disposition: Disposition,
+    note: str = "",
+    now: int,
+) -> None:
+    """End an incident for good, and leave the engine the fact that a person did.
+
+    Raises:
+        IncidentError: There is none, or it is closed already.
+    """
+    found = record.load(connection, incident_id, to_change=True)
+    if not found.is_open:
+        raise IncidentError(f"case {found.id} is already closed by {found.closed_by}")
+    end(
+        connection,
+        found,
+        actor=actor,
+        disposition=disposition,
+        note=_bounded(note),
+        at=now,
+        now=now,
+    )
+    connection.execute(insert(fact).values(rule=found.rule, key=found.key, kind="closed", at=now))
+
+
+def find(
+    connection: Connection,
+    *,
+    state: State | None = None,
+    open_only: bool = False,
+    site: str | None = None,
+    grids: Collection[str] | None = None,
+    limit: int = 50,
+    before: str | None = None,
+) -> list[Incident]:
+    """Return incidents, the latest opened first.
+
+    Args:
+        grids: Those of these grids, and those outside every grid (a gate); None for all.
+        limit: At most 500.
+        before: Id of the last incident of the page before this one.
+    """
+    query = select(table).order_by(table.c.opened_at.desc(), table.c.id.desc())
+    if state is not None:
+        query = query.where(table.c.state == state)
+    if open_only:
+        query = query.where(table.c.state != State.CLOSED)
+    if site is not None:
+        query = query.where(table.c.site == site)
+    if grids is not None:
+        query = query.where(or_(table.c.grid.in_(grids), table.c.grid.is_(None)))
+    if before is not None:
+        last = record.load(connection, before)
+        query = query.where(tuple_(table.c.opened_at, table.c.id) < (last.opened_at, last.id))
+    return [record.from_row(row) for row in connection.execute(query.limit(min(limit, 500)))]
+
+
+def show(connection: Connection, incident_id: str) -> Incident:
+    """Return one incident.
+
+    Raises:
+        IncidentError: There is none of that id.
+    """
+    return record.load(connection, incident_id)
+
+
+def timeline(connection: Connection, incident_id: str) -> list[Event]:
+    """Return everything that happened to an incident, oldest first."""
+    return read_events(connection, incident_id)
+
+
+def _bounded(note: str) -> str:
+    if len(note) > NOTE_CHARACTERS:
+        raise IncidentError(f"a note may have {NOTE_CHARACTERS} characters, this has {len(note)}")
+    return note.strip()
