@@ -27,6 +27,8 @@ alerts_cursor = Table(
     Column("journal", String(32), nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("counters", JSON, nullable=False),
+    Column("frontier", BigInteger, nullable=False, server_default="0"),
+    Column("listening_since", BigInteger, nullable=False, server_default="0"),
 )
 rule_state = Table(
     "rule_state",
@@ -46,6 +48,7 @@ fact = Table(
     Column("kind", String(32), nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+Index("fact_by_key", fact.c.rule, fact.c.key)
 incident = Table(
     "incident",
     metadata,
