@@ -1,0 +1,146 @@
+"""What is written to the time series: measurements, their fields and units. A closed list.
+
+Tags of every measurement are device, channel, site and grid, as of the time of observation. A
+subject, a topic, a vendor, a flat or a person's name is never a tag or a field.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any
+
+from devices.observation import (
+    Crossing,
+    DeviceStatus,
+    Electricity,
+    LitWindow,
+    Observation,
+    Temperature,
+)
+
+TAGS = ("device", "channel", "site", "grid")
+
+
+class FieldKind(StrEnum):
+    """Type of a field; one field never changes it, or the store refuses the point."""
+
+    FLOAT = "float"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field; ``name`` is also the observation's attribute it is read from."""
+
+    name: str
+    kind: FieldKind
+    unit: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One kind of observation in the time series.
+
+    Attributes:
+        values: Reads an observation's fields, in order; None where it says nothing.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    values: Callable[[Observation], tuple[Any, ...]]
+
+    def field(self, name: str) -> Field:
+        """Return a field by name.
+
+        Raises:
+            ValueError: The measurement has no such field.
+        """
+        for field in self.fields:
+            if field.name == name:
+                return field
+        known = ", ".join(field.name for field in self.fields)
+        raise ValueError(f"{self.name} has no field {name!r}; it has {known}")
+
+
+def _measurement(name: str, *fields: Field) -> Measurement:
+    names = [field.name for field in fields]
+    values = attrgetter(*names)
+    if len(names) == 1:  # With one name attrgetter gives the bare value.
+        return Measurement(name, fields, lambda observation: (values(observation),))
+    return Measurement(name, fields, values)
+
+
+TEMPERATURE = _measurement(
+    "temperature",
+    Field("celsius", FieldKind.FLOAT, "°C", "what was measured, after the device's adjustment"),
+    Field("body_site", FieldKind.TEXT, "", "where on the body; ambient is a room, never a body"),
+    Field("adjusted_to", FieldKind.TEXT, "", "body site an infrared value was converted to"),
+    Field("ambient_celsius", FieldKind.FLOAT, "°C", "air around the instrument"),
+)
+CROSSING = _measurement(
+    "crossing",
+    Field("direction", FieldKind.TEXT, "", "in, out or unknown"),
+    Field("outcome", FieldKind.TEXT, "", "admitted, refused or unknown"),
+    Field("stranger", FieldKind.BOOLEAN, "", "a face that nobody enrolled"),
+    Field("credential", FieldKind.TEXT, "", "face, card, code or plate"),
+    Field("score", FieldKind.FLOAT, "", "how sure the gate was, as the gate says it"),
+    Field("mask", FieldKind.BOOLEAN, "", "whether a mask was worn"),
+)
+ELECTRICITY = _measurement(
+    "electricity",
+    Field("power_w", FieldKind.FLOAT, "W", "power drawn"),
+    Field("energy_wh", FieldKind.FLOAT, "Wh", "the meter's cumulative counter"),
+)
+LIT_WINDOW = _measurement(
+    "lit_window",
+    Field("lit", FieldKind.BOOLEAN, "", "whether a worker saw light"),
+)
+DEVICE_STATUS = _measurement(
+    "device_status",
+    Field("online", FieldKind.BOOLEAN, "", "what the device or its gateway says of it"),
+    Field("battery", FieldKind.FLOAT, "%", "charge left"),
+    Field("signal", FieldKind.FLOAT, "", "radio signal in dBm or the device's own unit"),
+    Field("sequence", FieldKind.INTEGER, "", "the device's message number"),
+)
+
+MEASUREMENTS: dict[str, Measurement] = {
+    measurement.name: measurement
+    for measurement in (TEMPERATURE, CROSSING, ELECTRICITY, LIT_WINDOW, DEVICE_STATUS)
+}
+MEASUREMENT_OF: dict[type[Observation], Measurement] = {
+    Temperature: TEMPERATURE,
+    Crossing: CROSSING,
+    Electricity: ELECTRICITY,
+    LitWindow: LIT_WINDOW,
+    DeviceStatus: DEVICE_STATUS,
+}
+
+
+def measurement_named(name: str) -> Measurement:
+    """Return a measurement by name.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if name not in MEASUREMENTS:
+        raise ValueError(f"no measurement {name!r}; there are {', '.join(MEASUREMENTS)}")
+    return MEASUREMENTS[name]
+
+
+_UNPRINTABLE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421, ord("\\"): "/"}
+
+
+def tag_text(text: str) -> str:
+    """Return a tag's value as every store can hold and return it.
+
+    Line protocol has no escape for a line break, nor for a backslash at the end, and servers
+    disagree about other backslashes: control characters become their pictures (␊), a backslash
+    a slash, and half a surrogate pair a question mark.
+    """
+    if text.isalnum():
+        return text
+    return text.translate(_UNPRINTABLE).encode("utf-8", "replace").decode("utf-8")

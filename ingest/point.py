@@ -1,0 +1,124 @@
+"""Points of the time series, and how observations become them.
+
+A point's time is the observation's in milliseconds, with the six digits below from a hash of what
+makes the observation itself: the device's event id; else the device's time, topic and payload;
+else the position in the journal. A resend therefore overwrites itself, and two events of one
+device in one second both live. (What has no device time gets a new one when it is sent again.)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from devices.observation import Observation, TimeSource
+from devices.registry import Registry
+from ingest.line_protocol import series_key
+from ingest.measurement import MEASUREMENT_OF, TAGS, tag_text
+
+NANOSECONDS = 1_000_000
+"""In a millisecond; also how many events one millisecond of one series can tell apart."""
+
+_SERIES_KEPT = 250_000
+
+
+class Series(msgspec.Struct, frozen=True, gc=False):
+    """What a point belongs to; ``key`` is its measurement and tags as line protocol."""
+
+    measurement: str
+    device: str
+    channel: str
+    site: str
+    grid: str
+    key: str
+
+
+class Point(msgspec.Struct, frozen=True, gc=False):
+    """One point: fields in the measurement's order, None where nothing is said; time in ns."""
+
+    series: Series
+    fields: tuple[Any, ...]
+    time: int
+
+
+def make_series(
+    measurement: str, *, device: str, channel: str = "", site: str = "", grid: str = ""
+) -> Series:
+    """Return a series with its tags as a store can hold them; an empty tag is none."""
+    tags = [tag_text(value) for value in (device, channel, site, grid)]
+    return Series(measurement, *tags, series_key(measurement, zip(TAGS, tags, strict=True)))
+
+
+class PointEncoder:
+    """Turns observations into points; keeps the series it has met."""
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, str, str, str, str | None], Series] = {}
+
+    def encode(
+        self,
+        observations: Sequence[Observation],
+        *,
+        payload: bytes,
+        topic: str,
+        position: int,
+        registry: Registry,
+    ) -> list[Point]:
+        """Return the points of one message's observations, in order.
+
+        An observation that says nothing (a status whose every field is unknown) gives none.
+        """
+        points = []
+        for observation in observations:
+            measurement = MEASUREMENT_OF[type(observation)]
+            fields = measurement.values(observation)
+            if fields.count(None) == len(fields):
+                continue
+            series = self._series_of(measurement.name, observation, registry)
+            digits = _identity(observation, payload, topic, position)
+            time = observation.observed_at * NANOSECONDS + digits
+            points.append(Point(series, fields, time))
+        return _told_apart(points) if len(points) > 1 else points
+
+    def _series_of(self, measurement: str, observation: Observation, registry: Registry) -> Series:
+        device = observation.device_id
+        place = registry.place(device, observation.observed_at)
+        site, grid = (place.site, place.grid) if place else ("", None)
+        known = (measurement, device, observation.channel, site, grid)
+        series = self._series.get(known)
+        if series is None:
+            if len(self._series) >= _SERIES_KEPT:
+                self._series.clear()
+            series = self._series[known] = make_series(
+                measurement,
+                device=device,
+                channel=observation.channel,
+                site=site,
+                grid=grid or "",
+            )
+        return series
+
+
+def _identity(observation: Observation, payload: bytes, topic: str, position: int) -> int:
+    """Return six digits that are the same whenever the same observation comes again."""
+    if observation.event_id is not None:
+        return crc32(observation.event_id.encode("utf-8", "replace")) % NANOSECONDS
+    if observation.time_source is TimeSource.DEVICE:
+        return crc32(payload, crc32(topic.encode("utf-8", "replace"))) % NANOSECONDS
+    return position % NANOSECONDS
+
+
+def _told_apart(points: list[Point]) -> list[Point]:
+    """Give points of one message that share series and time new digits, by their order."""
+    taken: set[tuple[str, int]] = set()
+    for index, point in enumerate(points):
+        time, repeat = point.time, 0
+        while (point.series.key, time) in taken:
+            repeat += 1
+            start = point.time // NANOSECONDS * NANOSECONDS
+            time = start + crc32(b"%d/%d" % (point.time, repeat)) % NANOSECONDS
+        taken.add((point.series.key, time))
+        if repeat:
+            points[index] = Point(point.series, point.fields, time)
+    return points

@@ -1,0 +1,142 @@
+"""The SQL of the embedded series store. Times inside are nanoseconds UTC."""
+
+# ruff: noqa: S608 - names come from closed lists, and every value is bound.
+
+import sqlite3
+from typing import Any
+
+from ingest.measurement import MEASUREMENTS, Field, FieldKind, Measurement, tag_text
+from ingest.point import NANOSECONDS
+from ingest.reading import Function, Reading
+
+_TYPES = {
+    FieldKind.FLOAT: "REAL",
+    FieldKind.INTEGER: "INTEGER",
+    FieldKind.BOOLEAN: "INTEGER",
+    FieldKind.TEXT: "TEXT",
+}
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS series (
+        id INTEGER PRIMARY KEY, measurement TEXT NOT NULL, device TEXT NOT NULL,
+        channel TEXT NOT NULL, site TEXT NOT NULL, grid TEXT NOT NULL,
+        UNIQUE (measurement, device, channel, site, grid))""",
+    "CREATE TABLE IF NOT EXISTS last (series INTEGER PRIMARY KEY, time INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS canary (id INTEGER PRIMARY KEY, written INTEGER NOT NULL)",
+)
+REGISTER = """
+    INSERT INTO series (measurement, device, channel, site, grid) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET measurement = excluded.measurement RETURNING id"""
+UPSERT_LAST = """
+    INSERT INTO last VALUES (?, ?)
+    ON CONFLICT DO UPDATE SET time = excluded.time WHERE excluded.time > time"""
+CANARY = """
+    INSERT INTO canary VALUES (1, 1) ON CONFLICT DO UPDATE SET written = written + 1"""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Bring a new or older file to today's tables; fields it has and we lack are left alone."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for table in _TABLES:
+            connection.execute(table)
+        for measurement in MEASUREMENTS.values():
+            connection.execute(_table(measurement))
+            found = connection.execute(f"PRAGMA table_info({measurement.name})").fetchall()
+            have = {row[1] for row in found}
+            for field in measurement.fields:
+                if field.name not in have:
+                    column = f"{field.name} {_TYPES[field.kind]}"
+                    connection.execute(f"ALTER TABLE {measurement.name} ADD COLUMN {column}")
+
+
+def where(
+    measurement: str, filters: dict[str, str | None], since: int | None = None, until: int = 0
+) -> tuple[str, list[Any]]:
+    """Return a condition over ``series`` and ``point``, and its values; times are ms UTC."""
+    terms, values = ["series.measurement = ?"], [measurement]
+    for name, value in filters.items():
+        if value is not None:
+            terms.append(f"series.{name} = ?")
+            values.append(tag_text(value))
+    bounds: list[int] = []
+    if since is not None:
+        terms.append("point.time >= ? AND point.time < ?")
+        bounds = [since * NANOSECONDS, until * NANOSECONDS]
+    return " AND ".join(terms), [*values, *bounds]
+
+
+def last(measurement: str, condition: str) -> str:
+    """Return the question for the newest point of each device and channel; then the limit."""
+    # With max() SQLite takes the other columns from the row that has it.
+    return f"""
+        WITH newest AS (
+            SELECT series.*, max(last.time) AS time
+            FROM series JOIN last ON last.series = series.id
+            WHERE {condition} GROUP BY device, channel)
+        SELECT newest.time, device, channel, site, grid, {_columns(measurement)}
+        FROM newest JOIN {measurement} AS point
+            ON point.series = newest.id AND point.time = newest.time
+        ORDER BY device, channel LIMIT ?"""
+
+
+def between(measurement: str, condition: str) -> str:
+    """Return the question for points, newest first; then the limit."""
+    return f"""
+        SELECT point.time, device, channel, site, grid, {_columns(measurement)}
+        FROM series CROSS JOIN {measurement} AS point ON point.series = series.id
+        WHERE {condition} ORDER BY point.time DESC LIMIT ?"""
+
+
+def windows(measurement: str, field: str, function: Function, window: int, condition: str) -> str:
+    """Return the question for one value a window of milliseconds, oldest first."""
+    name = {"mean": "avg"}.get(function.value, function.value)
+    span = window * NANOSECONDS
+    return f"""
+        SELECT point.time / {span} * {window} AS at, {name}(point.{field})
+        FROM series CROSS JOIN {measurement} AS point ON point.series = series.id
+        WHERE {condition} AND point.{field} IS NOT NULL GROUP BY at ORDER BY at"""
+
+
+def reading(fields: tuple[Field, ...], row: tuple[Any, ...]) -> Reading:
+    """Return a row of time, four tags and the fields as a reading."""
+    time, device, channel, site, grid, *values = row
+    return Reading(
+        at=time // NANOSECONDS,
+        device=device,
+        channel=channel,
+        site=site,
+        grid=grid,
+        fields={
+            field.name: bool(value) if field.kind is FieldKind.BOOLEAN else value
+            for field, value in zip(fields, values, strict=True)
+            if value is not None
+        },
+    )
+
+
+def _table(measurement: Measurement) -> str:
+    columns = "".join(f", {field.name} {_TYPES[field.kind]}" for field in measurement.fields)
+    return (
+        f"CREATE TABLE IF NOT EXISTS {measurement.name} (series INTEGER NOT NULL, "
+        f"time INTEGER NOT NULL{columns}, PRIMARY KEY (series, time)) WITHOUT ROWID"
+    )
+
+
+def _columns(measurement: str) -> str:
+    return ", ".join(f"point.{field.name}" for field in MEASUREMENTS[measurement].fields)
+
+
+def _upsert(measurement: Measurement) -> str:
+    # A field that is not said again stays, as in InfluxDB.
+    names = [field.name for field in measurement.fields]
+    updates = ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in names)
+    holes = ", ".join("?" for _ in range(len(names) + 2))
+    return (
+        f"INSERT INTO {measurement.name} (series, time, {', '.join(names)}) VALUES ({holes}) "
+        f"ON CONFLICT DO UPDATE SET {updates}"
+    )
+
+
+UPSERTS = {name: _upsert(measurement) for name, measurement in MEASUREMENTS.items()}

@@ -1,0 +1,171 @@
+"""The embedded series store: one SQLite file, read by other processes while it is written.
+
+``write`` returns after a commit with ``synchronous=FULL``: the cursor that follows it must never
+be ahead of what is on disk. A crash before that leaves nothing of the batch; it is written again.
+A table per measurement has the primary key (series, time) and no row ids, so a point written again
+meets itself; ``last`` keeps each series' newest time, because finding it would read everything.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from ingest import series_sql as sql
+from ingest.measurement import MEASUREMENTS, measurement_named
+from ingest.point import Point, Series
+from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
+from ingest.refusal import Rejected, StoreHeld
+
+_BUSY_SECONDS = 5.0
+_INT64 = 1 << 63
+_Rows = dict[str, list[tuple[Any, ...]]]
+
+
+class SqliteStore:
+    """``series.db``. One process writes; with ``read_only`` any number of others read."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._path = path
+        self._read_only = read_only
+        self._lock = threading.Lock()
+        self._open: sqlite3.Connection | None = None
+        self._ids: dict[str, int] = {}
+
+    def write(self, points: Sequence[Point]) -> Sequence[Rejected]:
+        """Store all points except those it returns; see SeriesStore."""
+        rejected = [
+            Rejected(index, words)
+            for index, point in enumerate(points)
+            if (words := _fault(point.fields))
+        ]
+        poison = {refusal.index for refusal in rejected}
+        good = [point for index, point in enumerate(points) if index not in poison]
+        with self._lock:
+            try:
+                self._store(self._connection(), good if poison else points)
+            except sqlite3.Error as error:
+                self._ids.clear()  # What this transaction registered was rolled back.
+                raise self._held(error) from error
+        return rejected
+
+    def check(self) -> None:
+        """Write a canary; what SQLite commits it gives back. See SeriesStore."""
+        with self._lock:
+            try:
+                with self._connection() as connection:
+                    connection.execute(sql.CANARY)
+            except sqlite3.Error as error:
+                raise self._held(error) from error
+
+    def last(
+        self,
+        measurement: str,
+        *,
+        device: str | None = None,
+        site: str | None = None,
+        grid: str | None = None,
+        limit: int = 1_000,
+    ) -> list[Reading]:
+        """Return the newest reading of each device and channel; see SeriesReader."""
+        fields = measurement_named(measurement).fields
+        where, values = sql.where(measurement, {"device": device, "site": site, "grid": grid})
+        rows = self._ask(sql.last(measurement, where), (*values, check_limit(limit)))
+        return [sql.reading(fields, row) for row in rows]
+
+    def range(
+        self, measurement: str, device: str, *, since: int, until: int, limit: int = 10_000
+    ) -> list[Reading]:
+        """Return a device's readings, oldest first; see SeriesReader."""
+        fields = measurement_named(measurement).fields
+        where, values = sql.where(measurement, {"device": device}, since, until)
+        rows = self._ask(sql.between(measurement, where), (*values, check_limit(limit)))
+        return [sql.reading(fields, row) for row in reversed(rows)]
+
+    def aggregate(  # noqa: PLR0913 - the parts of one question
+        self,
+        measurement: str,
+        field: str,
+        function: Function,
+        *,
+        window: int,
+        since: int,
+        until: int,
+        device: str | None = None,
+        site: str | None = None,
+        grid: str | None = None,
+    ) -> list[Bucket]:
+        """Return one value a window, oldest first; see SeriesReader."""
+        check_aggregate(measurement, field, function, window=window, since=since, until=until)
+        filters = {"device": device, "site": site, "grid": grid}
+        where, values = sql.where(measurement, filters, since, until)
+        question = sql.windows(measurement, field, function, window, where)
+        return [Bucket(at, float(value)) for at, value in self._ask(question, values)]
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._open is not None:
+                self._open.close()
+                self._open = None
+
+    def _store(self, connection: sqlite3.Connection, points: Sequence[Point]) -> None:
+        rows: _Rows = {name: [] for name in MEASUREMENTS}
+        newest: dict[int, int] = {}
+        ids = self._ids
+        with connection:
+            for point in points:
+                series, time = point.series, point.time
+                number = ids.get(series.key) or self._register(connection, series)
+                rows[series.measurement].append((number, time, *point.fields))
+                if time > newest.get(number, 0):
+                    newest[number] = time
+            for name, measured in rows.items():
+                if measured:
+                    connection.executemany(sql.UPSERTS[name], measured)
+            connection.executemany(sql.UPSERT_LAST, newest.items())
+
+    def _register(self, connection: sqlite3.Connection, series: Series) -> int:
+        tags = (series.measurement, series.device, series.channel, series.site, series.grid)
+        row = connection.execute(sql.REGISTER, tags).fetchone()
+        number = self._ids[series.key] = int(row[0])
+        return number
+
+    def _ask(self, question: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            if self._read_only and not self._path.exists():
+                return []  # Nothing has been stored yet.
+            try:
+                return self._connection().execute(question, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._held(error) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._open is None:
+            mode = "ro" if self._read_only else "rwc"
+            connection = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=_BUSY_SECONDS,
+                check_same_thread=False,
+            )
+            if not self._read_only:
+                sql.prepare(connection)
+            self._open = connection
+        return self._open
+
+    def _held(self, error: sqlite3.Error) -> StoreHeld:
+        return StoreHeld(f"{self._path}: {error}; check the disk's space and the file's owner")
+
+
+def _fault(fields: tuple[Any, ...]) -> str:
+    """Return why a point cannot be stored, or ""."""
+    for value in fields:
+        if value.__class__ is float:
+            if not isfinite(value):
+                return "a value is not a finite number"
+        elif value.__class__ is int and not -_INT64 <= value < _INT64:
+            return "an integer does not fit 64 bits"
+    return ""
