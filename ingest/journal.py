@@ -1,0 +1,301 @@
+"""The journal: every message we acknowledged, in the order it came, until everybody has read it.
+
+What always holds
+    Positions are dense: 1, 2, 3, …; none is given twice, whatever breaks.
+    ``append`` returns after the batch is on disk (WAL, ``synchronous=FULL``), or raises and has
+    appended nothing that a follower could see.
+    A position is deleted only when every follower has durably passed it.
+    The folder has one owner, who holds ``lock``; anybody may read beside the owner.
+
+Format
+    A folder with ``journal.json`` (the journal's random id and the format's number) and SQLite
+    files of at most 256 MiB, named by the position they begin at (journal_file.py).
+    Only the newest is written.
+
+After a crash
+    SQLite recovers the newest file to its last commit. A batch that was committed but not yet
+    acknowledged comes again from the broker and is recognised (repeat.py). A batch that was not
+    committed was not acknowledged either.
+    A file that cannot be read is renamed ``….damaged`` and its positions are lost: a reader sees
+    them missing and counts them. As nobody knows how many positions a damaged newest file has
+    held, the next file begins beyond the most that fit into its bytes. A single damaged row stays
+    where it is and is passed over. Neither ever keeps the service from starting.
+"""
+
+import sqlite3
+import threading
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from devices.clock import DAY
+from ingest import journal_file
+from ingest.folder_lock import FolderLock, FolderLocked
+from ingest.journal_file import FileDamaged, JournalFile
+from ingest.journal_identity import Identity, JournalRefused, give_identity, read_identity
+from ingest.journal_room import GIB, MIB, Bounds, JournalStatus, Part, aside, describe, shortage
+from ingest.message import Batch, Message
+
+LOCK = "lock"
+_READ_BYTES = 16 * 1024 * 1024
+"""How much of the journal one ``read`` brings into memory."""
+
+log = structlog.get_logger()
+
+
+class JournalFull(Exception):
+    """Nothing can be appended now: a bound is reached or the disk refuses. Waiting may help."""
+
+
+class Journal:
+    """The owner's journal: one thread appends and trims, any thread reads."""
+
+    def __init__(self, folder: Path, identity: Identity, bounds: Bounds, lock: FolderLock) -> None:
+        self.id = identity.id
+        self.head = 0
+        self._folder = folder
+        self._bounds = bounds
+        self._lock = lock
+        self._writing = threading.RLock()
+        self._parts: tuple[Part, ...] = ()
+        self._read = 0
+        self._problem = ""
+        self._damaged_rows: set[int] = set()
+        self._connection = self._recover()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        max_bytes: int = 20 * GIB,
+        min_free_bytes: int = GIB,
+        keep_ms: int = DAY,
+        file_bytes: int = 256 * MIB,
+    ) -> Self:
+        """Open a folder as its only owner; an empty one becomes a new journal.
+
+        Args:
+            folder: Made with mode 0700 where it is missing.
+            max_bytes: What it may take on disk.
+            min_free_bytes: Free disk it leaves to others.
+            keep_ms: How long read messages are kept while there is room; milliseconds.
+            file_bytes: Size at which a new file is begun; at most a sixteenth of ``max_bytes``.
+
+        Raises:
+            JournalRefused: Another process owns it, or a newer Gatehouse wrote it.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        bounds = Bounds(max_bytes, min_free_bytes, keep_ms, min(file_bytes, max_bytes // 16))
+        try:
+            lock = FolderLock(folder / LOCK)
+        except FolderLocked as error:
+            raise JournalRefused(
+                f"{error}: stop that Gatehouse, or give this one its own GATEHOUSE_DATA_DIR"
+            ) from error
+        try:
+            identity = read_identity(folder) or give_identity(folder)
+            return cls(folder, identity, bounds, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def base(self) -> int:
+        """The first position that is still held."""
+        return self._parts[0].base
+
+    def append(self, messages: Sequence[Message]) -> Batch:
+        """Give the messages the next positions and write them; they are on disk on return.
+
+        Raises:
+            JournalFull: Nothing was appended; the same messages may be tried again.
+        """
+        body = journal_file.pack(messages)
+        with self._writing:
+            try:
+                self._make_room(len(body))
+                journal_file.append(self._connection, self.head + 1, messages, body)
+            except FileDamaged as error:
+                self._abandon(self._parts[-1], error)
+                raise self._full("the newest file is damaged; another is begun") from error
+            except sqlite3.OperationalError as error:
+                self._drop_oldest()
+                raise self._full(f"{self._folder} cannot be written: {error}") from error
+            batch = Batch(self.head + 1, messages)
+            self._parts[-1].grow(messages)
+            self.head = batch.last
+            self._problem = ""
+        return batch
+
+    def read(self, after: int, *, messages: int) -> list[Batch]:
+        """Return batches with the positions beyond ``after``, in order.
+
+        The first begins at ``after + 1`` unless that position is lost; positions missing between
+        batches are lost too. Empty: nothing beyond ``after`` can be read.
+
+        Args:
+            after: The last position already known; 0 for none.
+            messages: Stop after the batch that brings this many.
+        """
+        head, room = self.head, _READ_BYTES
+        batches: list[Batch] = []
+        for part in self._parts_beyond(after):
+            try:
+                for row in part.file.rows(after):
+                    if row.messages is None:
+                        self._pass_over(row.base)
+                        continue
+                    if row.base > head:
+                        return batches
+                    batches.append(journal_file.cut(row, after))
+                    messages -= len(batches[-1])
+                    room -= row.size
+                    if messages <= 0 or room <= 0:
+                        return batches
+            except FileDamaged as error:
+                self._abandon(part, error)
+        return batches
+
+    def arrival(self, position: int) -> int | None:
+        """Return when the batch of a position began to arrive, or the next one still readable."""
+        for part in self._parts_beyond(position - 1):
+            try:
+                found = part.file.arrival(position)
+            except FileDamaged as error:
+                self._abandon(part, error)
+                continue
+            if found is not None:
+                return found
+        return None
+
+    def trim(self, below: int) -> None:
+        """Let go of what every follower has durably passed and is older than the age to keep.
+
+        Args:
+            below: The lowest durable cursor; only files that end at or before it are deleted.
+        """
+        with self._writing:
+            self._read = max(self._read, below)
+            newest = max(part.last_at for part in self._parts)
+            while newest - self._parts[0].last_at > self._bounds.keep_ms and self._drop_oldest():
+                pass
+
+    def status(self) -> JournalStatus:
+        """Return how full it is; may be asked from any thread."""
+        return describe(
+            self._folder,
+            self._parts,
+            journal=self.id,
+            read=self._read,
+            bounds=self._bounds,
+            problem=self._problem,
+            damaged_rows=len(self._damaged_rows),
+        )
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        with self._writing:
+            self._connection.close()
+            self._lock.release()
+
+    def _recover(self) -> sqlite3.Connection:
+        """Find out what the folder holds; return the connection that writes the newest file."""
+        parts, damaged = [], []
+        files = journal_file.list_files(self._folder)
+        try:
+            for file in files:
+                try:
+                    parts.append(_recovered(file, newest=file is files[-1]))
+                except FileDamaged as error:
+                    damaged.append((file, error))
+            self.head = parts[-1].last if parts else 0
+            newest_damaged = bool(damaged) and damaged[-1][0] is files[-1]
+            if newest_damaged:
+                self.head = files[-1].base + files[-1].most_positions()
+            if not parts or newest_damaged:
+                parts.append(Part(JournalFile(self._folder, self.head + 1)))
+            connection = parts[-1].file.open_writer()
+        except sqlite3.OperationalError as error:
+            raise JournalRefused(f"{self._folder} cannot be opened: {error}") from error
+        self._parts = tuple(parts)
+        for file, damage in damaged:
+            _set_aside(file, damage)
+        self._aside = aside(self._folder)
+        return connection
+
+    def _make_room(self, size: int) -> None:
+        """Begin a new file, and delete read history, where needed.
+
+        Raises:
+            JournalFull: Neither helps.
+        """
+        newest = self._parts[-1]
+        if newest.bytes + size > self._bounds.file_bytes and newest.last >= newest.base:
+            self._begin_file(self.head + 1)
+        while sentence := self._shortage(size):
+            if not self._drop_oldest():
+                raise self._full(sentence)
+
+    def _shortage(self, size: int) -> str:
+        taken = self._aside.bytes + sum(part.bytes for part in self._parts)
+        return shortage(self._folder, taken=taken, size=size, bounds=self._bounds)
+
+    def _begin_file(self, base: int) -> None:
+        file = JournalFile(self._folder, base)
+        connection, self._connection = self._connection, file.open_writer()
+        self._parts = (*self._parts, Part(file))
+        connection.close()
+
+    def _drop_oldest(self) -> bool:
+        """Delete the oldest file if everybody has read it and it is not the one written to."""
+        oldest = self._parts[0]
+        if len(self._parts) == 1 or oldest.last > self._read:
+            return False
+        self._parts = self._parts[1:]
+        oldest.file.remove()
+        log.info("journal_file_trimmed", first=oldest.base, last=oldest.last)
+        return True
+
+    def _abandon(self, part: Part, damage: FileDamaged) -> None:
+        """Give up a file that can no longer be read; it is renamed for a person to look at."""
+        with self._writing:
+            if part not in self._parts:
+                return
+            if part is self._parts[-1]:
+                self.head = max(self.head, part.base)
+                self._begin_file(self.head + 1)
+            self._parts = tuple(other for other in self._parts if other is not part)
+            _set_aside(part.file, damage)
+            self._aside = aside(self._folder)
+
+    def _pass_over(self, base: int) -> None:
+        if base not in self._damaged_rows:
+            self._damaged_rows.add(base)
+            log.error("journal_row_damaged", base=base)
+
+    def _parts_beyond(self, after: int) -> Sequence[Part]:
+        parts = self._parts
+        return parts[max(0, bisect_right(parts, after + 1, key=_base) - 1) :]
+
+    def _full(self, sentence: str) -> JournalFull:
+        self._problem = sentence
+        return JournalFull(sentence)
+
+
+def _recovered(file: JournalFile, *, newest: bool) -> Part:
+    if newest:
+        file.open_writer().close()
+    return Part.found(file)
+
+
+def _set_aside(file: JournalFile, damage: FileDamaged) -> None:
+    target = file.set_aside()
+    log.error("journal_file_set_aside", file=target.name, first=file.base, problem=str(damage))
+
+
+def _base(part: Part) -> int:
+    return part.base

@@ -1,0 +1,243 @@
+"""One file of the journal: a SQLite database in WAL mode, a row for each batch.
+
+A row holds the position of its first message, how many there are, the arrival of the first and
+the last (milliseconds UTC), the row's format, a CRC-32 of position, count and body, and the body:
+the messages as MessagePack. A file is named by the position it begins at, so that the folder's
+listing alone says which positions a file that cannot be read any more has held.
+"""
+
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from ingest.message import Batch, Message
+
+FORMAT = 1
+SUFFIX = ".journal"
+DAMAGED = ".damaged"
+_BESIDES = ("", "-wal", "-shm")
+_PAGE_BYTES = 32 * 1024
+"""Rows are blobs of kilobytes: half the CPU of SQLite's default page (tests/bench)."""
+_CHECKPOINT_PAGES = 128
+_WAL_KEPT_BYTES = 16 * 1024 * 1024
+_SMALLEST_MESSAGE = 16
+"""No message takes fewer bytes in a row; it bounds how many a lost file can have held."""
+_CREATE = """CREATE TABLE IF NOT EXISTS batch (
+    base INTEGER PRIMARY KEY, count INTEGER NOT NULL, first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL, format INTEGER NOT NULL, checksum INTEGER NOT NULL,
+    body BLOB NOT NULL)"""
+_INSERT = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
+_FROM = "base >= coalesce((SELECT max(base) FROM batch WHERE base <= :first), 0)"
+_READ = f"SELECT base, count, format, checksum, body FROM batch WHERE {_FROM} ORDER BY base"  # noqa: S608 - constants only
+_ARRIVAL = f"SELECT first_at FROM batch WHERE {_FROM} ORDER BY base LIMIT 1"  # noqa: S608 - as above
+_SPAN = """SELECT (SELECT first_at FROM batch ORDER BY base LIMIT 1),
+    (SELECT last_at FROM batch ORDER BY base DESC LIMIT 1)"""
+_LAST = "SELECT base, count, format, checksum, body FROM batch ORDER BY base DESC LIMIT 1"
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Message]).decode
+
+
+class FileDamaged(Exception):
+    """SQLite cannot make sense of the file any more."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row as found; ``messages`` is None where it is damaged, and ``count`` then a most."""
+
+    base: int
+    count: int
+    size: int
+    messages: list[Message] | None
+
+    @property
+    def last(self) -> int:
+        """The position of the row's last message."""
+        return self.base + self.count - 1
+
+
+class JournalFile:
+    """A file by its path. Every reading opens and closes it: readers never hold a trimmed one."""
+
+    __slots__ = ("_besides", "base", "path")
+
+    def __init__(self, folder: Path, base: int) -> None:
+        self.base = base
+        self.path = folder / f"{base:020d}{SUFFIX}"
+        self._besides = [self.path.with_name(self.path.name + suffix) for suffix in _BESIDES]
+
+    def open_writer(self) -> sqlite3.Connection:
+        """Open the file for appending, making it where it is missing.
+
+        Every statement commits by itself and returns after the write-ahead log is on disk.
+
+        Raises:
+            FileDamaged: It exists and is no database.
+            sqlite3.OperationalError: The disk is full or refuses.
+        """
+        fresh = not self.path.exists()
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+            connection.execute(_CREATE)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise _translated(error) from error
+        if fresh:
+            sync_folder(self.path.parent)
+        return connection
+
+    def extent(self) -> tuple[int, int, int]:
+        """Return its last position (``base - 1``: none), its first and its last arrival.
+
+        Raises:
+            FileDamaged: It cannot be read.
+        """
+        try:
+            with closing(self._reader()) as connection:
+                if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    return self.base - 1, 0, 0
+                values = connection.execute(_LAST).fetchone()
+                span = connection.execute(_SPAN).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _translated(error) from error
+        if values is None:
+            return self.base - 1, 0, 0
+        return _unpack(*values).last, *span
+
+    def rows(self, after: int) -> Iterator[Row]:
+        """Yield the rows that hold positions beyond ``after``, in order.
+
+        Raises:
+            FileDamaged: The file cannot be read on from here.
+        """
+        try:
+            with closing(self._reader()) as connection:
+                for values in connection.execute(_READ, {"first": after + 1}):
+                    row = _unpack(*values)
+                    if row.messages is None or row.last > after:
+                        yield row
+        except sqlite3.DatabaseError as error:
+            raise _translated(error) from error
+
+    def arrival(self, position: int) -> int | None:
+        """Return the arrival of the first message in the row of a position; None: beyond the end.
+
+        Raises:
+            FileDamaged: The file cannot be read.
+        """
+        try:
+            with closing(self._reader()) as connection:
+                found = connection.execute(_ARRIVAL, {"first": position}).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _translated(error) from error
+        return found[0] if found else None
+
+    def size(self) -> int:
+        """Return the bytes it takes on disk, with its write-ahead log."""
+        return sum(_bytes(path) for path in self._besides)
+
+    def most_positions(self) -> int:
+        """Return how many positions it can have held at most, judged by its bytes alone."""
+        return _most_messages(self.size())
+
+    def remove(self) -> None:
+        """Delete it."""
+        for path in self._besides:
+            path.unlink(missing_ok=True)
+
+    def set_aside(self) -> Path:
+        """Rename it out of the journal, for a person to look at; return where it is now."""
+        target = self.path.with_name(self.path.name + DAMAGED)
+        for path, suffix in zip(self._besides, _BESIDES, strict=True):
+            if path.exists():
+                path.replace(target.with_name(target.name + suffix))
+        sync_folder(self.path.parent)
+        return target
+
+    def _reader(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=5)
+
+
+def list_files(folder: Path) -> list[JournalFile]:
+    """Return the files of a journal in the order of their positions."""
+    names = sorted(path.name for path in folder.glob(f"*{SUFFIX}"))
+    return [JournalFile(folder, int(name.removesuffix(SUFFIX))) for name in names]
+
+
+def pack(messages: Sequence[Message]) -> bytes:
+    """Return the body of a row."""
+    return _encode(messages)
+
+
+def append(
+    connection: sqlite3.Connection, base: int, messages: Sequence[Message], body: bytes
+) -> None:
+    """Write one row; it is on disk when this returns.
+
+    Raises:
+        FileDamaged: SQLite finds the file damaged.
+        sqlite3.OperationalError: The disk is full or refuses; nothing was appended.
+    """
+    count = len(messages)
+    span = (messages[0].received_at, messages[-1].received_at)
+    values = (base, count, *span, FORMAT, _checksum(base, count, body), body)
+    try:
+        connection.execute(_INSERT, values)
+    except sqlite3.DatabaseError as error:
+        raise _translated(error) from error
+
+
+def cut(row: Row, after: int) -> Batch:
+    """Return the row's messages beyond ``after`` as a batch."""
+    messages = row.messages or []
+    skip = max(0, after + 1 - row.base)
+    return Batch(row.base + skip, messages[skip:] if skip else messages)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's names durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _checksum(base: int, count: int, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(b"%d %d" % (base, count)))
+
+
+def _unpack(base: int, count: int, form: int, checksum: int, body: bytes) -> Row:
+    if form == FORMAT and _checksum(base, count, body) == checksum:
+        return Row(base, count, len(body), _decode(body))
+    return Row(base, _most_messages(len(body)), len(body), None)
+
+
+def _most_messages(size: int) -> int:
+    return size // _SMALLEST_MESSAGE + 1
+
+
+def _translated(error: sqlite3.DatabaseError) -> Exception:
+    """Return FileDamaged where SQLite speaks of the file's content, else the error itself."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return FileDamaged(str(error))
+    return error
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,62 @@
+"""``journal.json``: the journal's random id and the number of its format."""
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from ingest.journal_file import FORMAT, list_files, sync_folder
+
+_NAME = "journal.json"
+
+
+class JournalRefused(Exception):
+    """The journal cannot be used, and waiting does not help; the sentence says what to do."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What a cursor names, so that it is never taken for a position in another journal."""
+
+    id: str
+    format: int
+
+
+def read_identity(folder: Path) -> Identity | None:
+    """Return the identity of the journal in a folder; None: there is no journal.
+
+    Raises:
+        JournalRefused: A newer Gatehouse wrote it, or the file is missing beside its positions.
+    """
+    path = folder / _NAME
+    try:
+        identity = msgspec.json.decode(path.read_bytes(), type=Identity)
+    except FileNotFoundError:
+        if list_files(folder):
+            raise JournalRefused(
+                f"{path} is missing beside the journal's files: restore it from the backup, "
+                "or move the folder away to begin a new journal"
+            ) from None
+        return None
+    except msgspec.DecodeError as error:
+        raise JournalRefused(f"{path} is damaged ({error}): restore it from the backup") from error
+    if identity.format > FORMAT:
+        raise JournalRefused(
+            f"{folder} was written by a newer Gatehouse (format {identity.format}, this one "
+            f"knows {FORMAT}): upgrade, or give this one its own GATEHOUSE_DATA_DIR"
+        )
+    return identity
+
+
+def give_identity(folder: Path) -> Identity:
+    """Make a folder a new journal; durable on return."""
+    identity = Identity(secrets.token_hex(16), FORMAT)
+    path = folder / _NAME
+    draft = path.with_suffix(".new")
+    with draft.open("wb") as file:
+        file.write(msgspec.json.encode(identity))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    sync_folder(folder)
+    return identity
