@@ -28,9 +28,8 @@ class _SqliteEngine(Engine):
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
         """Open a connection in a writing transaction; commit at the end, roll back on an error."""
-        with self.connect() as connection:
-            with connection.execution_options(writes=True).begin():
-                yield connection
+        with self.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
 
 
 def open_database(settings: Settings) -> Engine:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from alerts.escalation import Policies
 from alerts.thresholds import Thresholds
+from devices.clock import Clock, ScaledClock, WallClock
 from ingest.source import MqttSettings
 
 DEFAULT_FILE = Path("gatehouse.toml")
@@ -35,6 +36,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "DATABASE_URL": ("database_url",),
     "CONSOLE_BIND": ("console_bind",),
     "CONSOLE_URL": ("console_url",),
+    "CLOCK_FILE": ("clock_file",),
 }
 CONFIG = "CONFIG"
 _SECRET_MAX_BYTES = 64 * 1024
@@ -81,6 +83,7 @@ class Settings(BaseModel):
         language: Of pages, and of the console where a browser says nothing.
         zone: For devices whose site is not known.
         profiles_dir: A folder of the operator's own device profiles.
+        clock_file: For demonstration and training: the file of a scaled clock.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,9 +98,15 @@ class Settings(BaseModel):
     language: Literal["en", "zh"] = "en"
     zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
     profiles_dir: Path | None = None
+    clock_file: Path | None = None
     journal: JournalSettings = JournalSettings()
     thresholds: Thresholds = Thresholds()
     escalation: Policies = Policies()
+
+    @property
+    def clock(self) -> Clock:
+        """The one clock of every process that runs on these settings."""
+        return ScaledClock(self.clock_file) if self.clock_file else WallClock()
 
     @property
     def console_host(self) -> str:
