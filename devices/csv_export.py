@@ -1,0 +1,104 @@
+"""Write the registry as the folder of CSV files that the import takes, histories included."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from devices.clock import rfc3339
+from devices.csv_rows import FILES, WEEKDAYS
+from devices.registry_draft import Rows, read_rows
+
+Record = Mapping[str, Any]
+
+
+def export_folder(connection: Connection, folder: Path) -> int:
+    """Write every file, private to the user: they hold names, phones and channel addresses.
+
+    Returns:
+        How many rows were written.
+    """
+    rows = read_rows(connection)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    records: dict[str, Iterator[Record]] = {
+        "sites.csv": _sorted(rows["site"]),
+        "grids.csv": _sorted(rows["grid"]),
+        "buildings.csv": _sorted(rows["building"]),
+        "workers.csv": _sorted(rows["worker"]),
+        "channels.csv": _sorted(rows["worker_channel"]),
+        "rota.csv": _duties(rows["rota"]),
+        "households.csv": _with_facts(rows["household"], rows["household_state"]),
+        "residents.csv": _residents(rows),
+        "devices.csv": _with_facts(rows["device"], rows["device_binding"]),
+    }
+    return sum(write_file(folder / name, records[name]) for name in FILES)
+
+
+def write_file(path: Path, records: Iterator[Record]) -> int:
+    """Write one file of the folder; keys that are no columns are left out, missing ones blank.
+
+    Returns:
+        How many rows were written.
+    """
+    columns = [field.alias or name for name, field in FILES[path.name].model_fields.items()]
+    path.touch(mode=0o600)
+    written = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        for record in records:
+            writer.writerow(record)
+            written += 1
+    return written
+
+
+def _sorted(rows: Rows) -> Iterator[Record]:
+    return (row for _, row in sorted(rows.items()))
+
+
+def _duties(rows: Rows) -> Iterator[Record]:
+    for row in _sorted(rows):
+        days = " ".join(WEEKDAYS[int(day)] for day in row["weekdays"].split(","))
+        times = {side: f"{row[side] // 60:02}:{row[side] % 60:02}" for side in ("begins", "ends")}
+        yield {**row, **times, "weekdays": days}
+
+
+def _with_facts(things: Rows, facts: Rows) -> Iterator[Record]:
+    """Yield a record for each fact of each thing, oldest first; one for a thing without any."""
+    of_key = _by_key(facts)
+    for key, thing in sorted(things.items()):
+        for fact in of_key.get(key[0], [{}]):
+            yield {**thing, **fact}
+
+
+def _residents(rows: dict[str, Rows]) -> Iterator[Record]:
+    """Yield a record for each residence; classes beside them, and after them where more."""
+    homes, classes = _by_key(rows["residence"]), _by_key(rows["resident_class"])
+    for key, person in sorted(rows["resident"].items(), key=lambda item: item[1]["external_id"]):
+        subject = key[0]
+        facts = zip_longest(homes.get(subject, []), classes.get(subject, []))
+        last: Record = {}
+        for home, kind in facts:
+            last = home or last
+            yield {**person, "id": person["external_id"], **last, **_class_columns(kind or {})}
+
+
+def _class_columns(kind: Record) -> Record:
+    return {
+        "class": kind.get("class"),
+        "class_since": kind.get("since"),
+        "class_until": kind.get("until"),
+    }
+
+
+def _by_key(facts: Rows) -> dict[str, list[Record]]:
+    """Return facts by what they are about, oldest first, their times as text."""
+    of_key: dict[str, list[Record]] = {}
+    for (key, since), fact in sorted(facts.items()):
+        until = fact["until"]
+        times = {"since": rfc3339(since), "until": None if until is None else rfc3339(until)}
+        of_key.setdefault(key, []).append({**fact, **times})
+    return of_key

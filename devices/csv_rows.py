@@ -1,0 +1,216 @@
+"""What one row of each registry file may say. Times and references are checked by the import."""
+
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from devices.clock import parse_rfc3339
+from devices.registry import HouseholdState, PlaceKind, ResidentClass, Role
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CONFIG = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+def _blank_to_none(text: object) -> object:
+    return None if isinstance(text, str) and not text.strip() else text
+
+
+def _moment(text: object) -> object:
+    """Return None, a date (midnight in the site's zone), or milliseconds UTC."""
+    if not isinstance(text, str) or not text.strip():
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    try:
+        return parse_rfc3339(text.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no time; write 2020-02-14 or 2020-02-14T18:00:00+08:00"
+        ) from error
+
+
+def _minutes(text: object) -> object:
+    """Return minutes after midnight of HH:MM, 00:00 to 24:00."""
+    hours, colon, minutes = str(text).strip().partition(":")
+    if colon and len(minutes) == 2 and hours.isdecimal() and minutes.isdecimal():
+        value = int(hours) * 60 + int(minutes)
+        if int(minutes) < 60 and value <= 24 * 60:
+            return value
+    raise ValueError(f"{text!r} is no time of day; write HH:MM, 00:00 to 24:00")
+
+
+def _weekdays(text: object) -> object:
+    """Return the days of ``mon-fri sun`` as numbers, 0 Monday to 6 Sunday."""
+    days: set[int] = set()
+    for part in str(text).lower().split():
+        first, _, last = part.partition("-")
+        if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
+            raise ValueError(f"{part!r} is no weekday; write mon tue … sun, or mon-fri")
+        begin, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
+        days.update(day % 7 for day in range(begin, end + (7 if end < begin else 0) + 1))
+    return frozenset(days)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is no time zone; write it like Asia/Shanghai") from error
+    return name
+
+
+Id = Annotated[str, Field(pattern=r"^[\w.:@-]{1,64}$")]
+DeviceId = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+OptionalId = Annotated[Id | None, BeforeValidator(_blank_to_none)]
+OptionalDeviceId = Annotated[DeviceId | None, BeforeValidator(_blank_to_none)]
+Moment = Annotated[int | date | None, BeforeValidator(_moment)]
+TimeOfDay = Annotated[int, BeforeValidator(_minutes)]
+Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://\S*$", max_length=500)]
+
+
+class SiteRow(BaseModel):
+    """A compound with gates, in one time zone."""
+
+    model_config = _CONFIG
+    id: Id
+    name: Name
+    community: Annotated[str, Field(max_length=200)] = ""
+    zone: Annotated[str, AfterValidator(_known_zone)]
+
+
+class GridRow(BaseModel):
+    """A worker's patch of households."""
+
+    model_config = _CONFIG
+    id: Id
+    site: Id
+    name: Name
+
+
+class BuildingRow(BaseModel):
+    """A building of a grid."""
+
+    model_config = _CONFIG
+    id: Id
+    grid: Id
+    name: Name
+
+
+class WorkerRow(BaseModel):
+    """Somebody who can be on call."""
+
+    model_config = _CONFIG
+    id: Id
+    name: Name
+
+
+class ChannelRow(BaseModel):
+    """One way to reach a worker; the lowest rank is tried first."""
+
+    model_config = _CONFIG
+    worker: Id
+    rank: Annotated[int, Field(ge=1, le=9)]
+    url: Url
+
+
+class RotaRow(BaseModel):
+    """A weekly duty, in the site's zone; an end at or before the beginning is the next day's."""
+
+    model_config = _CONFIG
+    worker: Id
+    role: Role
+    site: Id
+    grid: OptionalId = None
+    weekdays: Annotated[frozenset[int], Field(min_length=1), BeforeValidator(_weekdays)]
+    begins: Annotated[TimeOfDay, Field(lt=24 * 60)]
+    ends: TimeOfDay
+
+
+class HouseholdRow(BaseModel):
+    """A flat and what the register says of it from a time on."""
+
+    model_config = _CONFIG
+    id: Id
+    building: Id
+    flat: Annotated[str, Field(min_length=1, max_length=64)]
+    state: HouseholdState
+    since: Moment = None
+    until: Moment = None
+
+
+class ResidentRow(BaseModel):
+    """Somebody who lives somewhere from a time on, and the class that rules read.
+
+    A blank class says nothing; ``none`` ends the one before.
+    """
+
+    model_config = ConfigDict(**_CONFIG, populate_by_name=True)
+    id: Id
+    household: Id
+    name: Name
+    phone: Annotated[str, Field(max_length=64)] = ""
+    since: Moment = None
+    until: Moment = None
+    resident_class: Annotated[
+        ResidentClass | None, Field(alias="class"), BeforeValidator(_blank_to_none)
+    ] = None
+    class_since: Moment = None
+    class_until: Moment = None
+
+
+class DeviceRow(BaseModel):
+    """A device and where it stands from a time on."""
+
+    model_config = _CONFIG
+    id: DeviceId
+    profile: Id
+    place: PlaceKind
+    site: Id
+    household: OptionalId = None
+    gate: OptionalId = None
+    worker: OptionalId = None
+    gateway: OptionalDeviceId = None
+    since: Moment = None
+    until: Moment = None
+
+    @model_validator(mode="after")
+    def _place_is_named(self) -> "DeviceRow":
+        needs: dict[PlaceKind, Literal["household", "gate", "worker"]] = {
+            PlaceKind.HOUSEHOLD: "household",
+            PlaceKind.GATE: "gate",
+            PlaceKind.CHECKPOINT: "gate",
+            PlaceKind.WORKER: "worker",
+        }
+        needed = needs.get(self.place)
+        for column in ("household", "gate", "worker"):
+            said = getattr(self, column) is not None
+            if said != (column == needed):
+                what = "must be given" if column == needed else "must be blank"
+                raise ValueError(f"column {column} {what} when place is {self.place}")
+        return self
+
+
+FILES: dict[str, type[BaseModel]] = {
+    "sites.csv": SiteRow,
+    "grids.csv": GridRow,
+    "buildings.csv": BuildingRow,
+    "workers.csv": WorkerRow,
+    "households.csv": HouseholdRow,
+    "residents.csv": ResidentRow,
+    "channels.csv": ChannelRow,
+    "rota.csv": RotaRow,
+    "devices.csv": DeviceRow,
+}
+"""The files of a registry folder, in the order in which they refer to each other."""

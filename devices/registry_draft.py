@@ -1,0 +1,148 @@
+"""The registry as plain rows: as it is, as it would be, and the difference between the two."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, delete, insert, select, update
+
+from devices.clock import rfc3339
+from devices.registry_store import bump
+from devices.tables import metadata, registry_version
+
+Key = tuple[Any, ...]
+Rows = dict[Key, dict[str, Any]]
+TABLES: tuple[Table, ...] = tuple(
+    table for table in metadata.sorted_tables if table is not registry_version
+)
+"""In the order in which they refer to each other."""
+_SECRET = {
+    ("resident", "name"),
+    ("resident", "phone"),
+    ("worker", "name"),
+    ("worker_channel", "url"),
+}
+_TIMES = {"since", "until"}
+
+
+def read_rows(connection: Connection) -> dict[str, Rows]:
+    """Return every row of every registry table by its primary key."""
+    return {
+        table.name: {
+            key_of(table, row): dict(row) for row in connection.execute(select(table)).mappings()
+        }
+        for table in TABLES
+    }
+
+
+def key_of(table: Table, row: Mapping[Any, Any]) -> Key:
+    """Return a row's primary key."""
+    return tuple(row[column.name] for column in table.primary_key)
+
+
+@dataclass(slots=True)
+class Difference:
+    """What an import changes, a table at a time.
+
+    Attributes:
+        added: New rows by table and key.
+        changed: Rows before and after, by table and key.
+        removed: Rows that go, by table and key.
+        residents: The office's ids of subjects, to name them by.
+    """
+
+    added: dict[str, Rows] = field(default_factory=dict)
+    changed: dict[str, dict[Key, tuple[dict[str, Any], dict[str, Any]]]] = field(
+        default_factory=dict
+    )
+    removed: dict[str, Rows] = field(default_factory=dict)
+    residents: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return any(any(rows.values()) for rows in (self.added, self.changed, self.removed))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows are added, changed and removed."""
+        return {
+            "added": sum(map(len, self.added.values())),
+            "changed": sum(map(len, self.changed.values())),
+            "removed": sum(map(len, self.removed.values())),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield the difference a row a line; names, phones and channel addresses left out."""
+        for table in TABLES:
+            name = table.name
+            for key, row in self.added.get(name, {}).items():
+                yield f"+ {self._title(name, key)}{_shown(name, _rest(table, row))}"
+            for key, (before, after) in self.changed.get(name, {}).items():
+                yield f"~ {self._title(name, key)}{_shown_change(name, before, after)}"
+            for key, row in self.removed.get(name, {}).items():
+                yield f"- {self._title(name, key)}{_shown(name, _rest(table, row))}"
+
+    def _title(self, table: str, key: Key) -> str:
+        first = self.residents.get(key[0], key[0])
+        rest = [rfc3339(part) if part > 1_000_000 else part for part in key[1:]]
+        return " ".join(str(part) for part in (table, first, *rest))
+
+
+def compare(before: dict[str, Rows], after: dict[str, Rows]) -> Difference:
+    """Return what leads from one registry to the other."""
+    difference = Difference()
+    for table in TABLES:
+        old, new = before[table.name], after[table.name]
+        difference.added[table.name] = {key: new[key] for key in new if key not in old}
+        difference.removed[table.name] = {key: old[key] for key in old if key not in new}
+        difference.changed[table.name] = {
+            key: (old[key], new[key]) for key in new if key in old and old[key] != new[key]
+        }
+    difference.residents = {key[0]: row["external_id"] for key, row in after["resident"].items()}
+    return difference
+
+
+def write(connection: Connection, difference: Difference) -> None:
+    """Make the difference true, and tell every snapshot, in the caller's transaction."""
+    if not difference:
+        return
+    for table in reversed(TABLES):
+        for key in difference.removed[table.name]:
+            connection.execute(delete(table).where(_is(table, key)))
+    for table in TABLES:
+        if difference.added[table.name]:
+            connection.execute(insert(table), list(difference.added[table.name].values()))
+        for key, (_, after) in difference.changed[table.name].items():
+            connection.execute(update(table).where(_is(table, key)).values(after))
+    bump(connection)
+
+
+def _is(table: Table, key: Key) -> Any:
+    return and_(*(column == part for column, part in zip(table.primary_key, key, strict=True)))
+
+
+def _rest(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    keys = {column.name for column in table.primary_key}
+    return {
+        name: value for name, value in row.items() if name not in keys and value not in {None, ""}
+    }
+
+
+def _shown(table: str, row: Mapping[str, Any]) -> str:
+    words = [
+        f"{name} {rfc3339(value) if name in _TIMES else value}"
+        for name, value in row.items()
+        if (table, name) not in _SECRET
+    ]
+    return ": " + ", ".join(words) if words else ""
+
+
+def _shown_change(table: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    words = []
+    for name, value in after.items():
+        if value == before[name]:
+            continue
+        old, new = (
+            rfc3339(time) if name in _TIMES and time is not None else time
+            for time in (before[name], value)
+        )
+        words.append(name if (table, name) in _SECRET else f"{name} {old} → {new}")
+    return ": " + ", ".join(words)
