@@ -72,6 +72,7 @@ class InfluxStore:
         measurement_named(measurement)
         question = influxql.last(measurement, {"device": device, "site": site, "grid": grid})
         found = influxql.readings(measurement, self._connection.ask(question))
+        found.sort(key=lambda reading: (reading.device, reading.channel))
         return found[: check_limit(limit)]
 
     def range(

@@ -1,6 +1,6 @@
 """The few InfluxQL questions that are asked, and what their answers mean.
 
-Only what InfluxDB 1.6, 2.x and 3 Core all understand; SLIMIT is missing from 3.
+Only what InfluxDB 1.6, 2.x and 3 Core all understand: no SLIMIT, no bound parameters.
 """
 
 # ruff: noqa: S608 - names come from closed lists, and every value is quoted.

@@ -151,8 +151,12 @@ class SqliteStore:
                 timeout=_BUSY_SECONDS,
                 check_same_thread=False,
             )
-            if not self._read_only:
-                sql.prepare(connection)
+            try:
+                if not self._read_only:
+                    sql.prepare(connection)
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._open = connection
         return self._open
 
