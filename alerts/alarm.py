@@ -5,6 +5,7 @@ from alerts.record import Incident
 
 UNDELIVERED = "page_undelivered"
 UNATTENDED = "nobody_on_call"
+RULES = frozenset({UNDELIVERED, UNATTENDED})
 
 
 def undelivered(incident: Incident, worker: str, *, now: int) -> Finding:

@@ -194,11 +194,9 @@ def advance(
 ) -> Move:
     """Take the one thing that is due on a ladder: a repeat, the next step, or the next round.
 
-    Missed repeats are not made up for; missed steps are, one call each.
-
-    Args:
-        zone: The site's, for the policy's hours.
-        step_failed: Every page of the present step has failed for good: the next begins at once.
+    Missed repeats are not made up for; missed steps are, one call each. The policy's hours are
+    read in ``zone``, the site's. ``step_failed`` says that every page of the present step has
+    failed for good: the next begins at once.
     """
     opening = policy.opens_at(now, zone)
     if opening > now:

@@ -13,7 +13,7 @@ from alerts import alarm, ladder, page, record
 from alerts.disposition import Disposition
 from alerts.escalation import DEFAULT_POLICIES, Policies
 from alerts.finding import SEVERITIES, Action, Finding, IncidentKind
-from alerts.ladder import Climbed
+from alerts.ladder import Climbed, Moment
 from alerts.record import Incident, IncidentError, State
 from alerts.timeline import SYSTEM, EventKind, add_event
 from devices.registry import Registry
@@ -38,96 +38,68 @@ def apply(
     Returns:
         The incident's id; None where a clearing finding finds nothing open.
     """
+    return judge(connection, finding, Moment(now, registry, policies))
+
+
+def judge(connection: Connection, finding: Finding, moment: Moment) -> str | None:
+    """As :func:`apply`."""
     if finding.action is Action.CLEAR:
-        return _clear(connection, finding, now=now)
+        return _clear(connection, finding, moment)
     closed = record.find_closed_after(connection, finding.rule, finding.key, finding.observed_at)
     if closed is not None:
-        return _attach_after_closing(connection, closed, finding, now=now, registry=registry)
+        return _attach_after_closing(connection, closed, finding, moment)
     found = record.find_open(connection, finding.rule, finding.key)
     if found is None:
-        opened = record.add(connection, finding, now=now)
+        opened = record.add(connection, finding, now=moment.now)
         if opened is not None:
-            return _open(connection, opened, finding, now=now, registry=registry, policies=policies)
+            return _open(connection, opened, finding, moment)
         found = record.find_open(connection, finding.rule, finding.key)
         if found is None:
-            raise IncidentError("an incident was opened and closed by another writer: apply again")
-    return _attach(connection, found, finding, now=now, registry=registry, policies=policies)
+            raise IncidentError("another writer opened and closed this incident: apply it again")
+    return _attach(connection, found, finding, moment)
 
 
 def climb(
-    connection: Connection,
-    incident: Incident,
-    *,
-    now: int,
-    registry: Registry,
-    policies: Policies,
-    step_failed: bool = False,
+    connection: Connection, incident: Incident, moment: Moment, *, step_failed: bool = False
 ) -> None:
     """Take what is due on a triggered incident's ladder; a ladder without anybody is an alarm."""
-    climbed = ladder.climb(
-        connection,
-        incident,
-        now=now,
-        registry=registry,
-        policies=policies,
-        step_failed=step_failed,
-    )
-    _sound(connection, climbed, now=now, registry=registry, policies=policies)
+    climbed = ladder.climb(connection, incident, moment, step_failed=step_failed)
+    _sound(connection, climbed, moment)
 
 
-def trigger_again(
-    connection: Connection, incident: Incident, *, now: int, registry: Registry, policies: Policies
-) -> None:
+def trigger_again(connection: Connection, incident: Incident, moment: Moment) -> None:
     """Trigger an incident whose acknowledgement has lapsed, or whose recheck is due."""
     if incident.state is State.ACKNOWLEDGED:
-        add_event(
-            connection,
-            incident.id,
-            EventKind.LAPSED,
-            now=now,
-            acknowledged_by=incident.acknowledged_by,
-        )
+        kind, detail = EventKind.LAPSED, {"acknowledged_by": incident.acknowledged_by}
     else:
-        add_event(connection, incident.id, EventKind.RECHECK_DUE, now=now, until=incident.next_at)
-    _start(connection, incident, now=now, registry=registry, policies=policies)
+        kind, detail = EventKind.RECHECK_DUE, {"until": incident.next_at}
+    add_event(connection, incident.id, kind, now=moment.now, **detail)
+    if incident.watch:
+        record.change(connection, incident, state=State.TRIGGERED, next_at=None)
+    else:
+        _start(connection, incident, moment)
 
 
-def _open(
-    connection: Connection,
-    opened: Incident,
-    finding: Finding,
-    *,
-    now: int,
-    registry: Registry,
-    policies: Policies,
-) -> str:
+def _open(connection: Connection, opened: Incident, finding: Finding, moment: Moment) -> str:
     add_event(
         connection,
         opened.id,
         EventKind.OPENED,
-        now=now,
+        now=moment.now,
         severity=opened.severity,
         watch=opened.watch,
         previous=opened.previous,
     )
-    _add_evidence(connection, opened, finding, now=now)
+    _add_evidence(connection, opened, finding, now=moment.now)
     if not opened.watch:
-        _start(connection, opened, now=now, registry=registry, policies=policies)
+        _start(connection, opened, moment)
     log.info("incident_opened", incident=opened.id, rule=opened.rule, watch=opened.watch)
     return opened.id
 
 
-def _attach(
-    connection: Connection,
-    found: Incident,
-    finding: Finding,
-    *,
-    now: int,
-    registry: Registry,
-    policies: Policies,
-) -> str:
+def _attach(connection: Connection, found: Incident, finding: Finding, moment: Moment) -> str:
     """Feed an open incident; a watch that becomes one, and a higher severity, start a ladder."""
-    _add_evidence(connection, found, finding, now=now)
+    _add_evidence(connection, found, finding, now=moment.now)
     becomes_incident = found.watch and not finding.watch
     is_higher = SEVERITIES.index(finding.severity) > SEVERITIES.index(found.severity)
     rises = is_higher and (found.watch or not finding.watch)
@@ -140,7 +112,7 @@ def _attach(
             connection,
             found.id,
             EventKind.RAISED,
-            now=now,
+            now=moment.now,
             severity=finding.severity,
             was=found.severity,
         )
@@ -150,7 +122,7 @@ def _attach(
             connection,
             found.id,
             EventKind.BECAME_INCIDENT,
-            now=now,
+            now=moment.now,
             severity=changes.get("severity", found.severity),
         )
     starts = becomes_incident or (rises and not found.watch)
@@ -158,37 +130,37 @@ def _attach(
         changes["late"] = finding.late
     changed = record.change(connection, found, **changes) if changes else found
     if starts:
-        _start(connection, changed, now=now, registry=registry, policies=policies)
+        _start(connection, changed, moment)
     return found.id
 
 
 def _attach_after_closing(
-    connection: Connection, closed: Incident, finding: Finding, *, now: int, registry: Registry
+    connection: Connection, closed: Incident, finding: Finding, moment: Moment
 ) -> str:
     """Attach evidence from before a closing to the closed incident and tell who closed it, once."""
     if finding.observed_at < closed.began_at:
         closed = record.change(connection, closed, began_at=finding.observed_at)
     closer = closed.closed_by or SYSTEM
-    told = bool(registry.channels(closer)) and page.owe_late_evidence(
-        connection, closed.id, closer, now=now
+    told = bool(moment.registry.channels(closer)) and page.owe_late_evidence(
+        connection, closed.id, closer, now=moment.now
     )
     _add_evidence(
         connection,
         closed,
         finding,
-        now=now,
+        now=moment.now,
         kind=EventKind.EVIDENCE_AFTER_CLOSING,
         told=closer if told else None,
     )
     return closed.id
 
 
-def _clear(connection: Connection, finding: Finding, *, now: int) -> str | None:
+def _clear(connection: Connection, finding: Finding, moment: Moment) -> str | None:
     """Close what closes by itself; about a person, only say that the cause has gone."""
     found = record.find_open(connection, finding.rule, finding.key)
     if found is None or finding.observed_at < found.began_at:
         return None
-    _add_evidence(connection, found, finding, now=now, kind=EventKind.CAUSE_GONE)
+    _add_evidence(connection, found, finding, now=moment.now, kind=EventKind.CAUSE_GONE)
     if found.kind in _CLEARS_ITSELF:
         end(
             connection,
@@ -196,7 +168,7 @@ def _clear(connection: Connection, finding: Finding, *, now: int) -> str | None:
             actor=SYSTEM,
             disposition=Disposition.CAUSE_GONE,
             at=finding.observed_at,
-            now=now,
+            now=moment.now,
         )
     return found.id
 
@@ -233,24 +205,18 @@ def end(
     log.info("incident_closed", incident=incident.id, disposition=disposition.value)
 
 
-def _start(
-    connection: Connection, incident: Incident, *, now: int, registry: Registry, policies: Policies
-) -> None:
-    climbed = ladder.start(connection, incident, now=now, registry=registry, policies=policies)
-    _sound(connection, climbed, now=now, registry=registry, policies=policies)
+def _start(connection: Connection, incident: Incident, moment: Moment) -> None:
+    _sound(connection, ladder.start(connection, incident, moment), moment)
 
 
-def _sound(
-    connection: Connection, climbed: Climbed, *, now: int, registry: Registry, policies: Policies
-) -> None:
-    """Raise the alarm that nobody is on call; about the alarm itself there is only the log."""
+def _sound(connection: Connection, climbed: Climbed, moment: Moment) -> None:
+    """Raise the alarm that nobody is on call; about an alarm itself there is only the log."""
     incident = climbed.incident
     if not climbed.unattended:
         return
     log.error("nobody_on_call", incident=incident.id, policy=incident.policy)
     if incident.kind is not IncidentKind.SYSTEM:
-        finding = alarm.unattended(incident, now=now)
-        apply(connection, finding, now=now, registry=registry, policies=policies)
+        judge(connection, alarm.unattended(incident, now=moment.now), moment)
 
 
 def _add_evidence(

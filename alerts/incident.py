@@ -83,10 +83,9 @@ def observe(
     until: int | None = None,
     note: str = "",
 ) -> None:
-    """Keep watch over an acknowledged incident; it is triggered again when the time ends.
+    """Keep watch over an acknowledged incident until a time, without one until the next day.
 
-    Args:
-        until: Milliseconds UTC; the next day where it is None.
+    When the time ends and nobody has closed it, it is triggered again.
 
     Raises:
         IncidentError: It is not acknowledged, or ``until`` is not in the future.
@@ -146,12 +145,10 @@ def find(
     limit: int = 50,
     before: str | None = None,
 ) -> list[Incident]:
-    """Return incidents, the latest opened first.
+    """Return incidents, the latest opened first, at most 500.
 
-    Args:
-        grids: Those of these grids, and those outside every grid (a gate); None for all.
-        limit: At most 500.
-        before: Id of the last incident of the page before this one.
+    ``grids`` keeps those of these grids and those outside every grid (a gate). ``before`` is the
+    id of the last incident of the page before this one.
     """
     query = select(table).order_by(table.c.opened_at.desc(), table.c.id.desc())
     if state is not None:

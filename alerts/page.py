@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, exists, insert, select, update
 
 from alerts.escalation import Standing
 from alerts.tables import page as table
@@ -88,3 +89,8 @@ def owe_late_evidence(connection: Connection, incident: str, worker: str, *, now
         )
     )
     return True
+
+
+def change_page(connection: Connection, page_id: int, **values: Any) -> None:
+    """Set columns of a page."""
+    connection.execute(update(table).where(table.c.id == page_id).values(**values))

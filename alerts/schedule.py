@@ -14,11 +14,7 @@ def on_call(
     Rows of a grid and rows of the whole site both cover a place in that grid. For a place outside
     every grid (a gate) the rows of the whole site count; where there are none, everybody in that
     role at the site does, because a page too many is better than a fever nobody is told about.
-
-    Args:
-        at: Milliseconds UTC; weekdays and minutes are read in each row's site's zone.
-        site: None for every site.
-        grid: None for a place outside every grid.
+    ``at`` is milliseconds UTC, read in the zone of each row's site; without a site all sites count.
     """
     present = [
         row
