@@ -189,19 +189,23 @@ class Registry:
             return self._household_of.get(subject)
         return self._residences.at(subject, when)
 
-    def sole_resident(self, household: str, when: int | None = None) -> str | None:
-        """Return the subject of a household's only resident, None where there are more or none.
+    def residents(self, household: str, when: int | None = None) -> tuple[str, ...]:
+        """Return the subjects who live in a household.
 
         Args:
             household: Its id.
             when: The time asked about; None for those whose residence has no end.
         """
-        living = [
+        return tuple(
             subject
             for since, until, subject in self._occupants.get(household, ())
             if (until is None or (when is not None and when < until))
             and (when is None or since <= when)
-        ]
+        )
+
+    def sole_resident(self, household: str, when: int | None = None) -> str | None:
+        """Return the subject of a household's only resident, None where there are more or none."""
+        living = self.residents(household, when)
         return living[0] if len(living) == 1 else None
 
     def subject_of(self, external_id: str) -> str | None:

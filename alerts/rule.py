@@ -1,0 +1,102 @@
+"""What a rule is: a pure judge of observations, with one small state per key.
+
+A rule does no I/O and reads no clock. The engine finds the key's state, hands it in, and keeps
+what comes back; the same inputs in the same order always give the same findings.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from alerts.finding import Finding
+from alerts.thresholds import Thresholds
+from devices.clock import MINUTE
+from devices.observation import Observation, TimeSource
+from devices.registry import Registry
+
+LATE = 5 * MINUTE
+"""Evidence older than this on arrival is marked late."""
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """One observation and the journal position of the message that brought it."""
+
+    observation: Observation
+    position: int
+
+    @property
+    def age(self) -> int:
+        """How old it was on arrival, in milliseconds."""
+        return self.observation.received_at - self.observation.observed_at
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was late on arrival, or waited somewhere nobody knows how long."""
+        return self.age > LATE or self.observation.time_source is TimeSource.BACKLOG
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a rule may look at besides its state and its input.
+
+    Attributes:
+        registry: Snapshot, looked up as of the time of observation.
+        thresholds: The community's numbers; ``thresholds.at(site)`` for a place.
+        silent_after: How long a profile's devices may say nothing, by the profile's name;
+            milliseconds, None for one whose silence means nothing.
+        listening_since: Since when messages have been judged without a pause; milliseconds UTC.
+        neighbour: State of another key of the same rule, to read; None where there is none.
+    """
+
+    registry: Registry
+    thresholds: Thresholds
+    silent_after: Callable[[str], int | None]
+    listening_since: int
+    neighbour: Callable[[str], Any]
+
+
+S = TypeVar("S")
+Step = tuple[S, Sequence[Finding]]
+"""What a step gives: the next state (the very same object where nothing changed), findings."""
+
+
+class Rule(Protocol[S]):
+    """One thing that has to be noticed.
+
+    Attributes:
+        name: Its name in SQL, on screens and in ``gatehouse rules``.
+        title: What it notices, in a few words.
+        section: The section of the thresholds it reads.
+        observes: Observation types it may have keys for.
+        state: Its state's type; made without arguments for a new key.
+    """
+
+    name: str
+    title: str
+    section: str
+    observes: tuple[type, ...]
+    state: type[S]
+
+    def keys(self, observation: Observation, context: Context) -> Sequence[str]:
+        """Return the keys an observation is an input of; mostly none."""
+        ...
+
+    def step(self, key: str, state: S, evidence: Evidence, context: Context) -> Step[S]:
+        """Advance one key's state by one observation."""
+        ...
+
+    def due(self, state: S) -> int | None:
+        """Return when the frontier lets time itself be judged; milliseconds UTC."""
+        ...
+
+    def on_due(self, key: str, state: S, at: int, context: Context) -> Step[S]:
+        """Advance one key's state by the frontier having reached ``at``, its due time or later."""
+        ...
+
+    def on_closed(self, state: S, incident_key: str, at: int) -> S:
+        """Advance one key's state by a person having closed an incident."""
+        ...
+
+    def state_key(self, incident_key: str) -> str:
+        """Return the key of the state behind an incident's key."""
+        ...

@@ -1,0 +1,1 @@
+"""The rules: one thing to notice each, pure."""

@@ -1,0 +1,111 @@
+"""The readings a fever is judged by, as bytes sorted by time of observation.
+
+There is such a ring for each resident, household and checkpoint, a hundred thousand of them, so a
+reading takes 15 bytes: milliseconds UTC, tenths of a degree, marks, and a checksum of its identity.
+"""
+
+import struct
+from bisect import bisect_right
+from typing import NamedTuple
+from zlib import crc32
+
+_ENTRY = struct.Struct(">qhBI")
+_IDENTITY = struct.Struct(">I")
+_IDENTITY_AT = _ENTRY.size - _IDENTITY.size
+
+
+CONTACT = 1
+"""Armpit, mouth or ear (or a rectal one that is a fever's)."""
+CHECKPOINT = 2
+UNTIMED = 4
+"""It waited somewhere: evidence, but never part of an interval."""
+LOW = 8
+ASKS_AGAIN = 16
+"""High enough for its instrument that the person has to be measured again."""
+NEXT_PERSON = 32
+"""No reading: whoever was measured before is gone."""
+
+
+class Reading(NamedTuple):
+    """One entry of the ring; ``marks`` are those above, added up."""
+
+    observed_at: int
+    tenths: int
+    marks: int
+    identity: int
+
+    @property
+    def celsius(self) -> float:
+        """The temperature, already rounded."""
+        return self.tenths / 10
+
+
+def identify(*parts: object) -> int:
+    """Return a checksum of what makes a reading the same one when it is sent again."""
+    return crc32(repr(parts).encode())
+
+
+def insert(ring: bytes, reading: Reading, *, keep: int, entries: int) -> bytes:
+    """Return the ring with a reading in its place.
+
+    Args:
+        ring: Entries sorted by time.
+        reading: The new one; goes behind those of the same instant.
+        keep: Entries older than the newest by more than this, in milliseconds, are dropped.
+        entries: At most so many are kept, the newest.
+    """
+    entry = _ENTRY.pack(*reading)
+    if not ring or _time(ring, len(ring) - _ENTRY.size) <= reading.observed_at:
+        ring += entry
+    else:
+        times = [time for time, *_ in _ENTRY.iter_unpack(ring)]
+        place = bisect_right(times, reading.observed_at) * _ENTRY.size
+        ring = ring[:place] + entry + ring[place:]
+    oldest = _time(ring, len(ring) - _ENTRY.size) - keep
+    start = max(0, len(ring) - entries * _ENTRY.size)
+    while _time(ring, start) < oldest:
+        start += _ENTRY.size
+    return ring[start:]
+
+
+def is_known(ring: bytes, reading: Reading, *, entries: int) -> bool:
+    """Return whether a reading is a repeat, or so old that nobody can tell any more."""
+    if len(ring) >= entries * _ENTRY.size and reading.observed_at < _time(ring, 0):
+        return True
+    return _holds(ring, reading.identity)
+
+
+def ends_with(ring: bytes, mark: int, *, until: int) -> bool:
+    """Return whether the last entry carries a mark and is no newer than an instant."""
+    if not ring:
+        return False
+    time, _, marks, _ = _ENTRY.unpack_from(ring, len(ring) - _ENTRY.size)
+    return bool(marks & mark) and time <= until
+
+
+def around(ring: bytes, at: int, *, reach: int) -> list[Reading]:
+    """Return the readings at most ``reach`` milliseconds from an instant, in order of time."""
+    found: list[Reading] = []
+    start = len(ring)
+    while start and _time(ring, start - _ENTRY.size) >= at - reach:
+        start -= _ENTRY.size
+    for time, tenths, marks, identity in _ENTRY.iter_unpack(ring[start:]):
+        if time > at + reach:
+            break
+        found.append(Reading(time, tenths, marks, identity))
+    return found
+
+
+def _holds(ring: bytes, identity: int) -> bool:
+    wanted = _IDENTITY.pack(identity)
+    found = ring.find(wanted)
+    while found >= 0:
+        if found % _ENTRY.size == _IDENTITY_AT:
+            return True
+        found = ring.find(wanted, found + 1)
+    return False
+
+
+def _time(ring: bytes, place: int) -> int:
+    time: int = _ENTRY.unpack_from(ring, place)[0]
+    return time
