@@ -74,7 +74,8 @@ class _Mosquitto:
         config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser {getpass.getuser()}\n"
             f"persistence true\npersistence_location {self._folder.resolve()}/\n"
-            "autosave_interval 30\nmax_inflight_messages 0\nmax_queued_messages 0\n"
+            "autosave_interval 30\nset_tcp_nodelay true\n"
+            "max_inflight_messages 0\nmax_queued_messages 0\n"
             f"max_queued_bytes {_QUEUED_BYTES}\n"
         )
         log = self._folder / "mosquitto.log"
