@@ -15,5 +15,5 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     words: str
 
 
-class StoreHeld(Exception):  # noqa: N818 - a state of the store, not a defect
+class StoreHeld(Exception):
     """The store takes nothing for now, and nothing may be dropped: one sentence, what to do."""
