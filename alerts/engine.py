@@ -1,0 +1,321 @@
+"""The engine: hands observations and time to the rules, and makes what they find durable.
+
+An effect (an incident opened, fed, raised or cleared) commits with its key's state and with the
+facts people left for that key, in one transaction. Everything else is written behind (see
+``rule_state``). A crash at any step loses nothing: the cursor is behind every unwritten change, and
+a key that has seen an input takes it only once.
+
+One thread owns an engine. A database that is away raises SQLAlchemy's error from whatever was
+asked; asking again with the same input goes on where it stopped.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy
+import structlog
+
+from alerts import cursor, fact, incident
+from alerts.cursor import Books
+from alerts.escalation import DEFAULT_POLICIES, Policies
+from alerts.finding import Finding
+from alerts.rule import Context, Evidence, Rule
+from alerts.rule_state import Agenda, RuleStates, Slot, Unwritten, upsert
+from alerts.rules import RULES
+from alerts.thresholds import Thresholds
+from devices.clock import MINUTE, Clock
+from devices.observation import Observation
+from devices.outcome import Ignored, Outcome
+from devices.registry import Registry
+
+log = structlog.get_logger()
+
+WRITE_EVERY_S = 1.0
+"""How long a state may be newer in memory than in SQL; what a restart judges again."""
+WRITE_AT_ONCE = 2_000
+DUE_PER_TICK = 500
+FACTS_PER_TICK = 100
+FRONTIER_EVERY = 5 * MINUTE
+
+_Run = Callable[[Any], tuple[Any, Sequence[Finding]]]
+
+
+class Engine:
+    """Judge what the journal's followers hand over."""
+
+    def __init__(
+        self,
+        *,
+        database: sqlalchemy.Engine,
+        journal: str,
+        registry: Callable[[], Registry],
+        thresholds: Thresholds,
+        silent_after: Callable[[str], int | None],
+        clock: Clock,
+        policies: Policies = DEFAULT_POLICIES,
+        rules: Sequence[Rule[Any]] = RULES,
+    ) -> None:
+        """Load every rule's states.
+
+        Args:
+            database: The state database, migrated.
+            journal: Id of the journal whose positions are handled.
+            registry: Gives the present snapshot; called once a batch.
+            thresholds: The rules' numbers.
+            silent_after: Milliseconds a profile's devices may say nothing, by its name.
+            clock: Tells when an incident was opened; nothing is judged by it.
+            policies: Who is paged when, by the kind of an incident.
+            rules: Those to apply.
+        """
+        self._database = database
+        self._registry = registry
+        self._thresholds = thresholds
+        self._silent_after = silent_after
+        self._clock = clock
+        self._policies = policies
+        self._states = {rule.name: RuleStates(rule) for rule in rules}
+        self._by_type: dict[type, list[RuleStates]] = {}
+        self._agenda = Agenda()
+        self._unwritten = Unwritten()
+        self._written_at = time.monotonic()
+        with database.connect() as connection:
+            self._durable = cursor.load(connection)
+            for states in self._states.values():
+                states.load(connection)
+        for states in self._states.values():
+            for observed in states.rule.observes:
+                self._by_type.setdefault(observed, []).append(states)
+            for key, slot in states.slots.items():
+                self._agenda.plan(states, key, slot)
+        self._progress = msgspec.structs.replace(self._durable, journal=journal)
+        self._marks: deque[Books] = deque()
+
+    def cursor(self) -> tuple[str, int] | None:
+        """Return the durable journal id and position; None before the first."""
+        durable = self._durable
+        return (durable.journal, durable.books.position) if durable.journal else None
+
+    def counters(self) -> dict[str, int]:
+        """Return how many messages were judged, ignored and dead letters, each once."""
+        counters = msgspec.structs.asdict(self._progress.books)
+        del counters["position"]
+        return counters
+
+    def handle(self, base: int, outcomes: Sequence[Outcome]) -> None:
+        """Judge the outcomes of messages whose positions are dense from ``base`` on."""
+        contexts = self._contexts()
+        judged = ignored = 0
+        for position, outcome in enumerate(outcomes, start=base):
+            if isinstance(outcome, tuple):
+                judged += 1
+                self._judge(outcome, position, contexts)
+            elif isinstance(outcome, Ignored):
+                ignored += 1
+        books = self._progress.books
+        books = Books(
+            position=base + len(outcomes) - 1,
+            judged=books.judged + judged,
+            ignored=books.ignored + ignored,
+            dead=books.dead + len(outcomes) - judged - ignored,
+        )
+        self._progress = msgspec.structs.replace(self._progress, books=books)
+        self._write_behind()
+
+    def tick(self, frontier: int) -> None:
+        """Take in what people did, and judge what is due before the frontier.
+
+        Args:
+            frontier: Arrival of the next unjudged message, or now; milliseconds UTC.
+        """
+        self._take_facts()
+        self._progress = self._progress.move(frontier)
+        contexts = self._contexts()
+        for _ in range(DUE_PER_TICK):
+            due = self._agenda.take_due(frontier)
+            if due is None:
+                break
+            self._judge_due(*due, frontier, contexts)
+        self._write_behind()
+
+    def flush(self) -> None:
+        """Write everything that is behind; the cursor follows."""
+        while self._unwritten or self._progress != self._durable:
+            self._write()
+
+    def _contexts(self) -> dict[str, Context]:
+        """Return what each rule may look at, by its name."""
+        registry = self._registry()
+        return {
+            name: Context(
+                registry=registry,
+                thresholds=self._thresholds,
+                silent_after=self._silent_after,
+                listening_since=self._progress.listening_since,
+                neighbour=states.get,
+            )
+            for name, states in self._states.items()
+        }
+
+    def _judge(
+        self, observations: Sequence[Observation], position: int, contexts: dict[str, Context]
+    ) -> None:
+        """Hand one message's observations to every key of every rule they concern."""
+        if len(observations) == 1:
+            observation = observations[0]
+            for states in self._by_type.get(type(observation), ()):
+                context = contexts[states.rule.name]
+                for key in states.rule.keys(observation, context):
+                    self._advance(states, key, (Evidence(observation, position),), context)
+            return
+        inputs: dict[tuple[str, str], list[Evidence]] = {}
+        for observation in observations:
+            for states in self._by_type.get(type(observation), ()):
+                name = states.rule.name
+                for key in states.rule.keys(observation, contexts[name]):
+                    inputs.setdefault((name, key), []).append(Evidence(observation, position))
+        for (name, key), evidence in inputs.items():
+            self._advance(self._states[name], key, evidence, contexts[name])
+
+    def _advance(
+        self, states: RuleStates, key: str, evidence: Sequence[Evidence], context: Context
+    ) -> None:
+        """Advance one key by all that one message says of it, unless it has seen the message."""
+        position = evidence[0].position
+        slot = states.slots.get(key)
+        if slot is None:
+            slot = Slot(states.rule.state())
+        elif position <= slot.position:
+            return
+        state = states.read(slot)
+        after, findings = _step(states.rule, key, state, evidence, context)
+        if findings:
+            self._commit(
+                states,
+                key,
+                slot,
+                position,
+                lambda state: _step(states.rule, key, state, evidence, context),
+            )
+        elif after is not state:
+            self._keep(states, key, slot, after, position)
+            self._unwritten.add(states.rule.name, key, slot, position)
+
+    def _judge_due(
+        self,
+        states: RuleStates,
+        key: str,
+        slot: Slot,
+        frontier: int,
+        contexts: dict[str, Context],
+    ) -> None:
+        """Let one key judge time; nothing is forgotten when the database is away."""
+        rule = states.rule
+        context = contexts[rule.name]
+        try:
+            after, findings = rule.on_due(key, states.read(slot), frontier, context)
+            if findings:
+                self._commit(
+                    states,
+                    key,
+                    slot,
+                    slot.position,
+                    lambda state: rule.on_due(key, state, frontier, context),
+                )
+            else:
+                self._keep(states, key, slot, after, slot.position)
+                self._unwritten.add(rule.name, key, slot, 0)
+        finally:
+            self._agenda.plan(states, key, slot)
+
+    def _commit(self, states: RuleStates, key: str, slot: Slot, position: int, run: _Run) -> None:
+        """Commit what was found together with the state that found it.
+
+        What people did to the key's incidents meanwhile is taken first, in the same transaction,
+        and the step is taken again on that.
+        """
+        rule = states.rule
+        registry, now = self._registry(), self._clock.now()
+        with self._database.begin() as connection:
+            state = states.read(slot)
+            for incident_key, at in fact.take(connection, rule, key):
+                state = rule.on_closed(state, incident_key, at)
+            state, findings = run(state)
+            for finding in findings:
+                incident.apply(
+                    connection, finding, now=now, registry=registry, policies=self._policies
+                )
+            written = Slot(state, position=position)
+            written.due = rule.due(state)
+            upsert(connection, [(rule.name, key, written)])
+        log.info("findings_committed", rule=rule.name, findings=len(findings), position=position)
+        self._keep(states, key, slot, state, position)
+        self._unwritten.discard(rule.name, key)
+
+    def _keep(self, states: RuleStates, key: str, slot: Slot, state: Any, position: int) -> None:
+        """Keep a key's new state in memory."""
+        slot.write(state)
+        slot.position = position
+        slot.due = states.rule.due(state)
+        states.slots[key] = slot
+        self._agenda.plan(states, key, slot)
+
+    def _take_facts(self) -> None:
+        """Take in what people did, in the transaction that forgets it."""
+        with self._database.connect() as connection:
+            waiting = fact.list_waiting(connection, limit=FACTS_PER_TICK)
+        for name, incident_key in waiting:
+            states = self._states.get(name)
+            if states is None:
+                with self._database.begin() as connection:
+                    fact.drop(connection, name, incident_key)
+                continue
+            key = states.rule.state_key(incident_key)
+            slot = states.slots.get(key) or Slot(states.rule.state())
+            self._commit(states, key, slot, slot.position, lambda state: (state, ()))
+
+    def _write_behind(self) -> None:
+        """Write when it has waited long enough, or is much."""
+        has_waited = time.monotonic() - self._written_at >= WRITE_EVERY_S
+        if not has_waited and len(self._unwritten) < WRITE_AT_ONCE:
+            return
+        durable, progress = self._durable, self._progress
+        has_moved = progress.frontier - durable.frontier >= FRONTIER_EVERY
+        if self._unwritten or progress.books != durable.books or has_moved:
+            self._write()
+        self._written_at = time.monotonic()
+
+    def _write(self) -> None:
+        """Write the states that have waited longest, and the cursor behind what then remains."""
+        if not self._marks or self._marks[-1] != self._progress.books:
+            self._marks.append(self._progress.books)
+        written = self._unwritten.first(WRITE_AT_ONCE)
+        oldest = self._unwritten.oldest(after=len(written))
+        books = self._durable.books
+        for mark in self._marks:
+            if oldest is None or mark.position < oldest:
+                books = mark
+        progress = msgspec.structs.replace(self._progress, books=books)
+        with self._database.begin() as connection:
+            upsert(connection, written)
+            cursor.save(connection, progress)
+        self._durable = progress
+        for rule, key, _ in written:
+            self._unwritten.discard(rule, key)
+        while self._marks and self._marks[0].position <= books.position:
+            self._marks.popleft()
+
+
+def _step(
+    rule: Rule[Any], key: str, state: Any, evidence: Sequence[Evidence], context: Context
+) -> tuple[Any, Sequence[Finding]]:
+    """Advance a state by one message's evidence, in its order."""
+    if len(evidence) == 1:
+        return rule.step(key, state, evidence[0], context)
+    found: list[Finding] = []
+    for each in evidence:
+        state, findings = rule.step(key, state, each, context)
+        found += findings
+    return state, found
