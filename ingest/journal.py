@@ -35,9 +35,17 @@ from devices.clock import DAY
 from ingest import journal_file
 from ingest.folder_lock import FolderLock, FolderLocked
 from ingest.journal_file import FileDamaged, JournalFile
-from ingest.journal_identity import Identity, JournalRefused, give_identity, read_identity
+from ingest.journal_identity import (
+    Identity,
+    JournalError,
+    JournalRefused,
+    give_identity,
+    read_identity,
+)
 from ingest.journal_room import GIB, MIB, Bounds, JournalStatus, Part, aside, describe, shortage
 from ingest.message import Batch, Message
+
+__all__ = ["Journal", "JournalError", "JournalFull", "JournalRefused", "JournalStatus"]
 
 LOCK = "lock"
 _READ_BYTES = 16 * 1024 * 1024
@@ -46,7 +54,7 @@ _READ_BYTES = 16 * 1024 * 1024
 log = structlog.get_logger()
 
 
-class JournalFull(Exception):
+class JournalFull(JournalError):
     """Nothing can be appended now: a bound is reached or the disk refuses. Waiting may help."""
 
 

@@ -11,7 +11,11 @@ from ingest.journal_file import FORMAT, list_files, sync_folder
 _NAME = "journal.json"
 
 
-class JournalRefused(Exception):
+class JournalError(Exception):
+    """What is wrong with the journal, or with a cursor in it, as a sentence."""
+
+
+class JournalRefused(JournalError):
     """The journal cannot be used, and waiting does not help; the sentence says what to do."""
 
 

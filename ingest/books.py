@@ -1,0 +1,93 @@
+"""The books: every message received is accounted for exactly once, at every moment.
+
+``received = stored + ignored + dead_open + dead_discarded + expired + lost + pending``, where the
+worst outcome of a message decides; ``points_encoded = points_accepted + points_rejected``.
+"""
+
+import msgspec
+
+from ingest.ledger_file import Account
+
+_IGNORED = "ignored:"
+_DEAD = "dead:"
+
+
+class Books(msgspec.Struct, frozen=True):
+    """One moment of the series follower.
+
+    Attributes:
+        received: Positions the journal has given.
+        stored: Messages whose points the store has accepted, all of them.
+        ignored: Messages that are knowingly nothing, by reason.
+        dead_open: Dead letters that wait for a person.
+        dead_discarded: Dead letters that a person gave up.
+        expired: Dead letters whose payload a bound took.
+        lost: Positions the journal could not give back.
+        pending: Journalled, not yet handled.
+        dead: Messages that ever became dead letters, by the reason of their arrival.
+        dead_replayed: Those of them that a replay stored or ignored after all.
+    """
+
+    received: int
+    stored: int
+    ignored: dict[str, int]
+    dead_open: int
+    dead_discarded: int
+    expired: int
+    lost: int
+    pending: int
+    dead: dict[str, int]
+    dead_replayed: int
+    points_encoded: int
+    points_accepted: int
+    points_rejected: int
+
+    @property
+    def difference(self) -> int:
+        """Received messages minus those accounted for; 0 when the books balance."""
+        settled = self.dead_open + self.dead_discarded + self.expired + self.lost
+        handled = self.stored + sum(self.ignored.values()) + settled
+        return self.received - handled - self.pending
+
+    @property
+    def balanced(self) -> bool:
+        """Whether messages and points are all accounted for."""
+        points = self.points_encoded - self.points_accepted - self.points_rejected
+        return self.difference == 0 and points == 0 and min(self.pending, self.dead_open) >= 0
+
+
+def balance(account: Account, *, head: int) -> Books:
+    """Return the books.
+
+    Args:
+        account: The ledger's, read before the head: a service may be running.
+        head: The last position the journal has given.
+    """
+    counters = account.counters
+    dead = _by_reason(counters, _DEAD)
+    replayed = counters.get("dead_replayed", 0)
+    discarded = counters.get("dead_discarded", 0)
+    expired = counters.get("expired", 0)
+    return Books(
+        received=head,
+        stored=counters.get("stored", 0),
+        ignored=_by_reason(counters, _IGNORED),
+        dead_open=sum(dead.values()) - replayed - discarded - expired,
+        dead_discarded=discarded,
+        expired=expired,
+        lost=counters.get("lost", 0),
+        pending=head - account.position,
+        dead=dead,
+        dead_replayed=replayed,
+        points_encoded=counters.get("points_encoded", 0),
+        points_accepted=counters.get("points_accepted", 0),
+        points_rejected=counters.get("points_rejected", 0),
+    )
+
+
+def _by_reason(counters: dict[str, int], prefix: str) -> dict[str, int]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in sorted(counters.items())
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,232 @@
+"""The series follower's consumer: outcomes become points in the store, and entries in the ledger.
+
+Order of a batch: encode, write to the store, commit the ledger (cursor, counters, dead letters).
+A crash before the commit writes the same points again, which changes nothing in the store.
+What the store refuses for good is a dead letter with the store's words; what it cannot take now
+is held, and nothing is dropped.
+"""
+
+import sqlite3
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+
+import structlog
+
+from devices.clock import Clock
+from devices.observation import Observation
+from devices.outcome import DeadLetterReason, Ignored, Outcome
+from devices.registry import Registry
+from ingest.decode_stage import Decode
+from ingest.follower import Held
+from ingest.ledger import Ledger, LetterDraft, Requested, Settled
+from ingest.message import Batch, Message
+from ingest.point import Point, PointEncoder
+from ingest.refusal import Rejected, StoreHeld
+from ingest.series import SeriesStore
+
+_REPLAYED_AT_ONCE = 200
+_EXPIRE_S = 60.0
+_WORDS = 500
+"""Characters kept of what the store said."""
+
+Encode = Callable[..., list[Point]]
+"""PointEncoder.encode, given the registry."""
+
+log = structlog.get_logger()
+
+
+class SeriesConsumer:
+    """Writes what was observed into the series store and accounts for every message."""
+
+    name = "series"
+
+    def __init__(
+        self,
+        *,
+        journal_id: str,
+        ledger: Ledger,
+        store: SeriesStore,
+        decode: Decode,
+        registry: Callable[[], Registry],
+        clock: Clock,
+    ) -> None:
+        """Tie them together.
+
+        Args:
+            journal_id: Of the journal this consumer's positions are in.
+            ledger: Opened for writing; closed by the caller.
+            store: Opened for writing; closed by the caller.
+            decode: For replaying dead letters; today's.
+            registry: The present snapshot.
+            clock: The one clock; judges how old a dead letter is.
+        """
+        self._journal_id = journal_id
+        self._ledger = ledger
+        self._store = store
+        self._decode = decode
+        self._registry = registry
+        self._clock = clock
+        self._encoder = PointEncoder()
+        self._expired_at = time.monotonic()
+        cursor = ledger.cursor()
+        self._position = cursor[1] if cursor else 0
+
+    def cursor(self) -> tuple[str, int] | None:
+        """Return the ledger's cursor."""
+        return self._ledger.cursor()
+
+    def handle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Store a batch and account for it.
+
+        Raises:
+            Held: The store, or the ledger's disk, cannot take it now.
+        """
+        work = _Work()
+        work.add(batch.messages, outcomes, base=batch.base, encode=self._encode_now())
+        self._write(work)
+        counts = work.message_counts() + work.point_counts()
+        counts["lost"] = batch.base - self._position - 1
+        with _held_by_disk():
+            self._ledger.commit(
+                journal=self._journal_id,
+                position=batch.last,
+                counts=counts,
+                letters=work.letters,
+            )
+        self._position = batch.last
+
+    def idle(self, frontier: int) -> None:  # noqa: ARG002 - silence is no concern of the store's
+        """Replay what somebody asked for, a little at a time; let go of old dead letters.
+
+        Raises:
+            Held: The store, or the ledger's disk, cannot take it now.
+        """
+        with _held_by_disk():
+            requested = self._ledger.requested(_REPLAYED_AT_ONCE)
+            if requested:
+                self._replay(requested)
+            if time.monotonic() - self._expired_at > _EXPIRE_S:
+                self._expired_at = time.monotonic()
+                self._ledger.expire(self._clock.now())
+
+    def close(self) -> None:
+        """Do nothing: a batch handled is durable."""
+
+    def _replay(self, requested: Sequence[Requested]) -> None:
+        work, outcomes = _Work(), []
+        for letter in requested:
+            outcome = self._decode(letter.position, letter.message)
+            outcomes.append(outcome)
+            work.add([letter.message], [outcome], base=letter.position, encode=self._encode_now())
+        self._write(work)
+        again = {draft.position: draft for draft in work.letters}
+        settled = [
+            _settled(letter, outcome, again.get(letter.position))
+            for letter, outcome in zip(requested, outcomes, strict=True)
+        ]
+        self._ledger.settle(settled, work.point_counts())
+        log.info("dead_letters_replayed", tried=len(requested), failed=len(again))
+
+    def _encode_now(self) -> Encode:
+        return partial(self._encoder.encode, registry=self._registry())
+
+    def _write(self, work: "_Work") -> None:
+        if not work.points:
+            return
+        try:
+            work.refuse(self._store.write(work.points))
+        except StoreHeld as held:
+            raise Held(str(held)) from held
+
+
+class _Work:
+    """What a few messages come to: points for the store, counts and dead letters."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self.letters: list[LetterDraft] = []
+        self._owners: list[tuple[int, Message, tuple[Observation, ...]]] = []
+        self._ends: list[int] = []
+        self._ignored: Counter[str] = Counter()
+        self._refused_points = 0
+        self._refused_messages = 0
+
+    def add(
+        self, messages: Sequence[Message], outcomes: Sequence[Outcome], *, base: int, encode: Encode
+    ) -> None:
+        """Take in messages with the positions ``base``, ``base + 1``, …, and what came of them."""
+        points, owners, ends = self.points, self._owners, self._ends
+        for position, message, outcome in zip(count(base), messages, outcomes, strict=False):
+            if isinstance(outcome, tuple):
+                points += encode(
+                    outcome, payload=message.payload, topic=message.topic, position=position
+                )
+                owners.append((position, message, outcome))
+                ends.append(len(points))
+            elif isinstance(outcome, Ignored):
+                self._ignored[f"ignored:{outcome.reason.value}"] += 1
+            else:
+                reason, detail = outcome.reason.value, outcome.detail
+                self.letters.append(LetterDraft(position, message, reason, detail))
+
+    def refuse(self, rejected: Sequence[Rejected]) -> None:
+        """Make dead letters of the messages whose points the store refused for good."""
+        self._refused_points = len(rejected)
+        words: dict[int, list[str]] = {}
+        for one in rejected:
+            words.setdefault(bisect_right(self._ends, one.index), []).append(one.words)
+        self._refused_messages = len(words)
+        for index, said in sorted(words.items()):
+            position, message, observations = self._owners[index]
+            begin = self._ends[index - 1] if index else 0
+            self.letters.append(
+                LetterDraft(
+                    position,
+                    message,
+                    reason=DeadLetterReason.STORE_REFUSED.value,
+                    detail=said[0][:_WORDS],
+                    device=observations[0].device_id,
+                    stored_points=self._ends[index] - begin - len(said),
+                )
+            )
+
+    def message_counts(self) -> Counter[str]:
+        """Return how many messages were stored, and how many ignored by reason."""
+        counts = Counter({"stored": len(self._owners) - self._refused_messages})
+        return counts + self._ignored
+
+    def point_counts(self) -> Counter[str]:
+        """Return how many points were encoded, accepted and rejected."""
+        encoded = len(self.points)
+        return Counter(
+            points_encoded=encoded,
+            points_accepted=encoded - self._refused_points,
+            points_rejected=self._refused_points,
+        )
+
+
+def _settled(letter: Requested, outcome: Outcome, again: LetterDraft | None) -> Settled:
+    if again is not None:
+        return Settled(
+            letter.id,
+            reason=again.reason,
+            detail=again.detail,
+            stored_points=again.stored_points,
+        )
+    if isinstance(outcome, Ignored):
+        return Settled(letter.id, counter=f"ignored:{outcome.reason.value}")
+    return Settled(letter.id, counter="stored")
+
+
+@contextmanager
+def _held_by_disk() -> Iterator[None]:
+    """Turn a ledger that cannot be written now into a wait."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Held(f"the ledger cannot be written: {error}") from error
