@@ -1,45 +1,53 @@
 """The alerts engine as a follower of the journal; ingest and alerts stay strangers."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy.exc import OperationalError
 
 from alerts.engine import Engine
 from devices.outcome import Outcome
+from ingest.follower import Held
 from ingest.message import Batch
-
-TICK_S = 0.2
 
 
 class AlertsConsumer:
-    """Hand outcomes to the engine, and the frontier while there are none.
-
-    When the state database is away the engine's memory may be ahead of it, so a new engine is
-    opened and the follower goes back to the durable cursor.
-    """
+    """Hand outcomes and the frontier to the engine; wait while the state database is away."""
 
     name = "alerts"
 
-    def __init__(self, open_engine: Callable[[], Engine]) -> None:
-        self._open_engine = open_engine
-        self.engine = open_engine()
-        self._ticked = 0.0
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def cursor(self) -> tuple[str, int] | None:
         """Return the durable journal id and position."""
-        return self.engine.cursor()
+        return self._engine.cursor()
 
     def handle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        """Judge a batch; due times up to its arrival are looked at now and then."""
-        self.engine.handle(batch.base, outcomes)
-        if time.monotonic() - self._ticked > TICK_S:
-            self.idle(batch.messages[-1].received_at)
+        """Judge a batch."""
+        with _held_without_database():
+            self._engine.handle(batch.base, outcomes)
 
     def idle(self, frontier: int) -> None:
-        """Judge what is due up to the frontier, and write what is behind."""
-        self._ticked = time.monotonic()
-        self.engine.tick(frontier)
-        self.engine.flush()
+        """Judge what is due up to the frontier."""
+        with _held_without_database():
+            self._engine.tick(frontier)
 
     def close(self) -> None:
         """Write everything that is behind."""
-        self.engine.flush()
+        with _held_without_database():
+            self._engine.flush()
+
+    def counters(self) -> dict[str, int]:
+        """Return the engine's own books."""
+        return self._engine.counters()
+
+
+@contextmanager
+def _held_without_database() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise Held(f"the state database does not answer: {error.orig}") from error
+
+

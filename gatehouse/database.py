@@ -15,6 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 from gatehouse.settings import Settings
 
@@ -32,8 +33,36 @@ class _SqliteEngine(Engine):
             yield connection
 
 
+class DatabaseError(Exception):
+    """The state database cannot be used as it is; the sentence says what to do."""
+
+
 def open_database(settings: Settings) -> Engine:
-    """Return an engine for the settings' state database; the schema is left as it is."""
+    """Return an engine for the settings' state database; an empty one gets its schema.
+
+    Raises:
+        DatabaseError: It cannot be reached, or belongs to another version of the program.
+    """
+    settings.make_data_dir()
+    engine = connect(settings)
+    try:
+        found = revision(engine)
+        if found is None:
+            migrate(engine)
+        elif found != newest_revision():
+            raise DatabaseError(
+                f"the state database has schema {found}, this program {newest_revision()}: "
+                "run `gatehouse migrate` after a backup"
+            )
+    except OperationalError as error:
+        raise DatabaseError(
+            f"the state database cannot be opened ({error.orig}): check GATEHOUSE_DATABASE_URL"
+        ) from error
+    return engine
+
+
+def connect(settings: Settings) -> Engine:
+    """Return an engine for the settings' state database, whatever its schema."""
     return create(settings.database_url or f"sqlite:///{settings.data_dir / 'state.db'}")
 
 
@@ -57,11 +86,15 @@ def migrate(engine: Engine, *, target: str = "head") -> None:
         command.upgrade(configuration, target)
 
 
-def is_migrated(engine: Engine) -> bool:
-    """Return whether the schema is the one this program was written for."""
-    wanted = ScriptDirectory.from_config(_configuration()).get_current_head()
+def revision(engine: Engine) -> str | None:
+    """Return the schema's revision, None for an empty database."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == wanted
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str | None:
+    """Return the revision this program was written for."""
+    return ScriptDirectory.from_config(_configuration()).get_current_head()
 
 
 def _configuration() -> Config:

@@ -1,9 +1,7 @@
 """The demo's terminal: one calm live display, or plain lines where it is not a terminal."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from devices.clock import SECOND
+from ingest.status import ServiceStatus
 
 PLAIN_EVERY_S = 5.0
 
@@ -56,7 +55,7 @@ class Moment:
 
     at: int
     history: tuple[int, int] | None
-    status: Mapping[str, Any] | None
+    status: ServiceStatus | None
     rate: float
     open_incidents: int
     watches: int
@@ -109,14 +108,18 @@ def _places(scene: Scene) -> tuple[tuple[str, str], ...]:
 
 
 def _figures(moment: Moment) -> tuple[tuple[str, str], ...]:
-    books = (moment.status or {}).get("books") or {}
-    followers = (moment.status or {}).get("followers") or {}
-    behind = max((follower.get("pending", 0) for follower in followers.values()), default=0)
-    counters = (moment.status or {}).get("counters") or {}
+    status = moment.status
+    followers = status.pipeline.followers.values() if status else ()
+    behind = max((follower.pending for follower in followers), default=0)
+    received, stored, dead = (
+        (status.books.received, status.books.points_accepted, status.books.dead_open)
+        if status
+        else (0, 0, 0)
+    )
     return (
-        ("messages taken in", f"{books.get('received', 0):,} ({moment.rate:,.0f}/s)"),
-        ("observations stored", f"{counters.get('points_accepted', 0):,}"),
-        ("dead letters", f"{books.get('dead_open', 0):,}"),
+        ("messages taken in", f"{received:,} ({moment.rate:,.0f}/s)"),
+        ("observations stored", f"{stored:,}"),
+        ("dead letters", f"{dead:,}"),
         ("journal backlog", f"{behind:,}"),
         ("open incidents", f"{moment.open_incidents:,} (and {moment.watches:,} watches)"),
         ("pages sent", f"{moment.pages_sent:,}"),

@@ -24,7 +24,7 @@ from pydantic import (
 from alerts.escalation import Policies
 from alerts.thresholds import Thresholds
 from devices.clock import Clock, ScaledClock, WallClock
-from ingest.source import MqttSettings
+from ingest.broker import MqttSettings
 
 DEFAULT_FILE = Path("gatehouse.toml")
 PREFIX = "GATEHOUSE_"
@@ -107,6 +107,19 @@ class Settings(BaseModel):
     def clock(self) -> Clock:
         """The one clock of every process that runs on these settings."""
         return ScaledClock(self.clock_file) if self.clock_file else WallClock()
+
+    def make_data_dir(self) -> None:
+        """Make the data folder, for its owner only, if it is not there.
+
+        Raises:
+            SettingsError: It cannot be made.
+        """
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"GATEHOUSE_DATA_DIR: {self.data_dir} cannot be made: {error.strerror}"
+            ) from error
 
     @property
     def console_host(self) -> str:

@@ -6,15 +6,39 @@ that the pipeline is not running, or hangs.
 
 import os
 from pathlib import Path
-from typing import Any
 
 import msgspec
+
+from ingest.books import Books
+from ingest.pipeline import PipelineStatus
 
 STALE_S = 10.0
 _NAME = "status.json"
 
 
-def write_status(data_dir: Path, status: dict[str, Any]) -> None:
+class ServiceStatus(msgspec.Struct, frozen=True):
+    """The service at one moment.
+
+    Attributes:
+        at: The community's time; milliseconds UTC.
+        wall_at: Real time; milliseconds UTC.
+        version: Of the program.
+        broker: Host and port.
+        pipeline: From the sockets to the followers.
+        books: Where every received message is.
+        judged: The alerts follower's own books, by name.
+    """
+
+    at: int
+    wall_at: int
+    version: str
+    broker: str
+    pipeline: PipelineStatus
+    books: Books
+    judged: dict[str, int]
+
+
+def write_status(data_dir: Path, status: ServiceStatus) -> None:
     """Replace the file."""
     draft = data_dir / f".{_NAME}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -23,11 +47,15 @@ def write_status(data_dir: Path, status: dict[str, Any]) -> None:
     draft.replace(data_dir / _NAME)
 
 
-def read_status(data_dir: Path) -> dict[str, Any] | None:
-    """Return the last status, or None where no service has run."""
+def read_status(data_dir: Path) -> ServiceStatus | None:
+    """Return the last status, or None where no service has run.
+
+    Raises:
+        OSError: It cannot be read.
+        msgspec.ValidationError: Another version of the program wrote it.
+    """
     try:
         content = (data_dir / _NAME).read_bytes()
     except FileNotFoundError:
         return None
-    status: dict[str, Any] = msgspec.json.decode(content)
-    return status
+    return msgspec.json.decode(content, type=ServiceStatus)

@@ -1,1 +1,76 @@
 """The command line: one module per group of commands."""
+
+import sys
+
+import click
+import typer
+
+from devices.csv_import import ImportRefused
+from devices.profile import ProfileError
+from gatehouse.broker import BrokerError
+from gatehouse.cli import (
+    accounts,
+    dashboards,
+    dead_letters,
+    decode,
+    demo,
+    devices,
+    incidents,
+    journal,
+    profiles,
+    registry,
+    rules,
+    service,
+    simulate,
+)
+from gatehouse.cli.failure import FAILED, WRONG_USE, Failure
+from gatehouse.database import DatabaseError
+from gatehouse.settings import SettingsError
+from ingest.journal import JournalError
+
+GROUPS = (
+    demo,
+    service,
+    decode,
+    profiles,
+    devices,
+    registry,
+    journal,
+    dead_letters,
+    incidents,
+    rules,
+    simulate,
+    dashboards,
+    accounts,
+)
+"""In the order of ``gatehouse --help``."""
+
+app = typer.Typer(
+    name="gatehouse",
+    help="Takes in thermometers, gates and meters over MQTT; tells a person what matters.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for group in GROUPS:
+    group.register(app)
+
+
+def main() -> None:
+    """Run a command: exit 0 when done, 1 when failed, 2 when used wrongly."""
+    try:
+        app()
+    except Failure as failure:
+        _end(str(failure), failure.code)
+    except (SettingsError, ProfileError) as error:
+        _end(str(error), WRONG_USE)
+    except (DatabaseError, BrokerError, JournalError, ImportRefused) as error:
+        _end(str(error), FAILED)
+    except (KeyboardInterrupt, click.Abort):
+        _end("stopped", FAILED)
+
+
+def _end(sentence: str, code: int) -> None:
+    print(f"gatehouse: {sentence}", file=sys.stderr)
+    sys.exit(code)

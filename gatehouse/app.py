@@ -1,0 +1,178 @@
+"""The pipeline process: built from settings, started, stopped.
+
+What runs where: the event loop holds the MQTT sources; the journal writer, each follower and the
+paging have a thread of their own; the console is another process (``console_process``).
+Everything a promise depends on is durable before it is acted on, so a stop at any moment, clean or
+not, leaves nothing to repair; a clean one only saves the time of replaying.
+"""
+
+import asyncio
+from contextlib import ExitStack
+from importlib.metadata import version
+from typing import Self
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from alerts.channels import open_channels
+from alerts.engine import Engine
+from alerts.outbox import Paging
+from devices.clock import HOUR, wall_now
+from devices.outcome import Outcome
+from devices.registry_store import RegistryCache
+from gatehouse.alerts_consumer import AlertsConsumer
+from gatehouse.console_process import keep_console
+from gatehouse.database import open_database
+from gatehouse.parts import make_decoder, open_series
+from gatehouse.settings import Settings, SettingsError
+from ingest.books import balance
+from ingest.journal import Journal
+from ingest.journal_room import GIB
+from ingest.ledger import Ledger
+from ingest.ledger_file import NAME as LEDGER
+from ingest.ledger_file import account_of
+from ingest.message import BACKLOG, RETAIN, Message
+from ingest.pipeline import Pipeline
+from ingest.publisher import Publisher
+from ingest.series_consumer import SeriesConsumer
+from ingest.source import open_source
+from ingest.status import ServiceStatus, write_status
+
+log = structlog.get_logger()
+
+STATUS_S = 1.0
+PAGING_S = 1.0
+
+
+class Service:
+    """Everything of one ``gatehouse run``: enter it, then :meth:`run` until cancelled."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.mqtt is None:
+            raise SettingsError(
+                "GATEHOUSE_MQTT_URL: not set; say where the broker is, like mqtt://broker:1883"
+            )
+        self._settings = settings
+        self._clock = settings.clock
+        self._started_at = self._clock.now()
+        self._mqtt = settings.mqtt
+        self._decoder, profiles = make_decoder(settings)
+        self._silence = {profile.name: profile.silent_after for profile in profiles}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    async def run(self) -> None:
+        """Take in, judge and tell until cancelled; a part that fails ends the whole."""
+        log.info("service_started", version=version("gatehouse"), data=str(self._settings.data_dir))
+        async with Publisher(self._mqtt) as publisher, asyncio.TaskGroup() as tasks:
+            pipeline = Pipeline(
+                journal=self._journal,
+                sources=[open_source(self._mqtt, self._clock)],
+                consumers=[self._series, self._alerts],
+                decode=self._decode,
+                reply=self._reply,
+                publish=publisher.publish,
+                clock=self._clock,
+            )
+            tasks.create_task(pipeline.run(), name="pipeline")
+            tasks.create_task(self._page(), name="paging")
+            tasks.create_task(self._tell(pipeline), name="status")
+            tasks.create_task(keep_console(), name="console")
+
+    def _open(self, stack: ExitStack) -> None:
+        """Open what is kept, in an order in which closing it loses nothing."""
+        settings = self._settings
+        settings.make_data_dir()
+        self._journal = Journal.open(
+            settings.data_dir / "journal",
+            max_bytes=int(settings.journal.max_gib * GIB),
+            min_free_bytes=int(settings.journal.min_free_gib * GIB),
+            keep_ms=int(settings.journal.keep_hours * HOUR),
+        )
+        stack.callback(self._journal.close)
+        self._database = open_database(settings)
+        stack.callback(self._database.dispose)
+        self._registry = RegistryCache(self._database)
+        self._ledger = Ledger.open(settings.data_dir / LEDGER)
+        stack.callback(self._ledger.close)
+        store = open_series(settings)
+        stack.callback(store.close)
+        self._series = SeriesConsumer(
+            journal_id=self._journal.id,
+            ledger=self._ledger,
+            store=store,
+            decode=self._decode,
+            registry=self._registry.current,
+            clock=self._clock,
+        )
+        self._alerts = AlertsConsumer(
+            Engine(
+                database=self._database,
+                journal=self._journal.id,
+                registry=self._registry.current,
+                thresholds=settings.thresholds,
+                silent_after=self._silence.get,
+                clock=self._clock,
+                policies=settings.escalation,
+            )
+        )
+        self._paging = Paging(
+            database=self._database,
+            registry=self._registry.current,
+            clock=self._clock,
+            policies=settings.escalation,
+            channels=open_channels(self._database, self._clock),
+            console_url=settings.page_url,
+            language=settings.language,
+        )
+        stack.callback(self._paging.close)
+
+    def _decode(self, _: int, message: Message) -> Outcome:
+        return self._decoder.decode(
+            message.topic,
+            message.payload,
+            received_at=message.received_at,
+            retained=bool(message.flags & RETAIN),
+            backlog=bool(message.flags & BACKLOG),
+            registry=self._registry.current(),
+        )
+
+    def _reply(self, message: Message) -> tuple[str, bytes] | None:
+        return self._decoder.reply(message.topic, message.payload)
+
+    async def _page(self) -> None:
+        """Climb and send again and again; a database that is away is waited for."""
+        while True:
+            try:
+                await asyncio.to_thread(self._paging.tick)
+            except OperationalError as error:
+                log.error("paging_held", why=str(error.orig))
+            await asyncio.sleep(PAGING_S)
+
+    async def _tell(self, pipeline: Pipeline) -> None:
+        """Write ``status.json`` again and again."""
+        while True:
+            status = await asyncio.to_thread(self._status, pipeline)
+            await asyncio.to_thread(write_status, self._settings.data_dir, status)
+            await asyncio.sleep(STATUS_S)
+
+    def _status(self, pipeline: Pipeline) -> ServiceStatus:
+        parts = pipeline.status()
+        account = account_of(self._settings.data_dir / LEDGER)
+        return ServiceStatus(
+            at=self._clock.now(),
+            wall_at=wall_now(),
+            version=version("gatehouse"),
+            broker=self._mqtt.address,
+            pipeline=parts,
+            books=balance(account, head=parts.journal.head),
+            judged=self._alerts.counters(),
+        )

@@ -1,0 +1,26 @@
+"""``gatehouse check``: everything an operator wrote, validated; connects to nothing."""
+
+from devices.profile import ProfileError, built_in, check_examples, load_profiles
+from gatehouse.settings import SettingsError, load
+from ingest.series import open_store
+
+
+def check_everything() -> list[str]:
+    """Return one line for each thing that is wrong, naming it; empty when all is well."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        return [str(error)]
+    problems = []
+    if settings.mqtt is None:
+        problems.append("GATEHOUSE_MQTT_URL: not set; say where the broker is")
+    try:
+        open_store(settings.series_url, token=None, data_dir=settings.data_dir).close()
+    except ValueError as error:
+        problems.append(f"GATEHOUSE_SERIES_URL: {error}")
+    folders = [settings.profiles_dir] if settings.profiles_dir else []
+    try:
+        profiles = load_profiles(built_in(), *folders)
+    except ProfileError as error:
+        return [*problems, str(error)]
+    return problems + [problem for profile in profiles for problem in check_examples(profile)]

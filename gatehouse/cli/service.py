@@ -1,0 +1,95 @@
+"""``gatehouse run``, ``check``, ``doctor``, ``migrate``, and the console's own process."""
+
+import asyncio
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from gatehouse.app import Service
+from gatehouse.check import check_everything
+from gatehouse.child import end_with_parent
+from gatehouse.cli.failure import FAILED, WRONG_USE
+from gatehouse.console_process import serve_console
+from gatehouse.database import connect, migrate, newest_revision, revision
+from gatehouse.doctor import examine
+from gatehouse.log import start_logging
+from gatehouse.settings import load
+from gatehouse.signals import until_stopped
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    parent.command("run")(run)
+    parent.command("check")(check)
+    parent.command("doctor")(doctor)
+    parent.command("migrate")(migrate_)
+    parent.command("console", hidden=True)(console)
+
+
+def run(
+    with_parent: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Run the service: take in, judge, page, and serve the console.
+
+    Example: GATEHOUSE_MQTT_URL=mqtt://broker:1883 gatehouse run
+    """
+    if with_parent:
+        end_with_parent()
+    start_logging()
+    with Service(load()) as service:
+        asyncio.run(until_stopped(service.run()))
+
+
+def console() -> None:
+    """Serve the console; ``run`` starts this and keeps it."""
+    end_with_parent()
+    start_logging()
+    serve_console(load())
+
+
+def check(as_json: AsJson = False) -> None:
+    """Validate settings, profiles with their examples, and rules; connect to nothing.
+
+    Example: gatehouse check && systemctl restart gatehouse
+    """
+    problems = check_everything()
+    if as_json:
+        print(json.dumps({"problems": problems}, ensure_ascii=False))
+    elif not problems:
+        print("settings, profiles and rules are right")
+    else:
+        print("\n".join(problems), file=sys.stderr)
+    if problems:
+        raise typer.Exit(WRONG_USE)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Connect to everything and say in one line each what is wrong and what to do.
+
+    Example: gatehouse doctor
+    """
+    findings = asyncio.run(examine(load()))
+    if as_json:
+        print(json.dumps([finding.as_json() for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            print(finding.line)
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+def migrate_() -> None:
+    """Bring the state database to this program's schema.
+
+    Example: gatehouse migrate
+    """
+    settings = load()
+    settings.make_data_dir()
+    engine = connect(settings)
+    before = revision(engine)
+    migrate(engine)
+    print(f"the state database has schema {newest_revision()} (before: {before or 'empty'})")

@@ -1,0 +1,202 @@
+"""``gatehouse demo``: a broker, a community and the real service, on one machine, for anybody.
+
+The demo only starts what an operator would start: the service runs as ``gatehouse run`` in a child
+process with its settings in the environment. What differs is the clock (a scaled one, kept in the
+data folder) and that the simulated devices live in this process.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from devices.clock import ScaledClock
+from devices.csv_import import import_folder
+from devices.simulator.community import HISTORY, make_community, write_community
+from devices.simulator.run import simulate
+from gatehouse.broker import Broker, choose_broker
+from gatehouse.child import end
+from gatehouse.cli.failure import Failure
+from gatehouse.database import open_database
+from gatehouse.demo_screen import DemoScreen
+from gatehouse.demo_visitor import invite
+from gatehouse.display import Scene
+from gatehouse.settings import PREFIX, load
+from gatehouse.signals import until_stopped
+
+MARK = ".gatehouse-demo"
+"""A folder without this file is never emptied."""
+SERVICE_STOP_S = 1.3
+SAVE_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What a newcomer may choose; see ``gatehouse demo --help``."""
+
+    data_dir: Path
+    speed: float
+    households: int
+    seed: int
+    port: int
+    keep: bool
+
+
+async def run_demo(options: DemoOptions) -> None:
+    """Run until stopped.
+
+    Raises:
+        Failure: The data folder is not the demo's, or the service ended by itself.
+    """
+    fresh = _prepare(options)
+    await until_stopped(_Demo(options, fresh=fresh).run())
+
+
+def _prepare(options: DemoOptions) -> bool:
+    """Make or keep the data folder; return whether the community begins anew."""
+    folder, mark = options.data_dir, options.data_dir / MARK
+    if options.keep and mark.exists():
+        return False
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise Failure(f"{folder} holds something else; choose another with --data-dir")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(mode=0o700, parents=True)
+    mark.touch()
+    return True
+
+
+def _port(wanted: int) -> int:
+    """Return the wanted port of the console, or a free one when somebody has it."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found: int = probe.getsockname()[1]
+                return found
+    raise Failure("no free port on 127.0.0.1 for the console")
+
+
+class _Demo:
+    """One demo: what is started, in order, and ended in the opposite order."""
+
+    def __init__(self, options: DemoOptions, *, fresh: bool) -> None:
+        self._options = options
+        self._fresh = fresh
+        self._folder = options.data_dir.resolve()
+        self._port = _port(options.port)
+        self._clock = ScaledClock(self._folder / "clock.json")
+        self._community = make_community(households=options.households, seed=options.seed)
+        self._broker: Broker = choose_broker(self._folder / "broker")
+        self._history: tuple[int, int] | None = (0, 0) if fresh else None
+
+    async def run(self) -> None:
+        """Start everything and live on until cancelled."""
+        async with AsyncExitStack() as stack:
+            await self._broker.start()
+            stack.push_async_callback(self._broker.stop)
+            self._begin()
+            settings = load(self._environment())
+            database = open_database(settings)
+            stack.callback(database.dispose)
+            if self._fresh:
+                self._settle_in(database)
+            scene = self._scene(invite(database, settings.page_url))
+            stack.callback(self._stand_still)
+            screen = DemoScreen(scene, database, self._folder, self._clock)
+            stack.callback(screen.close)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._serve(), name="service")
+                tasks.create_task(self._live(), name="community")
+                tasks.create_task(self._save_clock(), name="clock")
+                tasks.create_task(screen.run(lambda: self._history), name="screen")
+
+    def _begin(self) -> None:
+        """Set the community's clock: before its history, or where it stood."""
+        if self._fresh:
+            self._clock.set(self._community.begins_at - HISTORY, speed=0)
+        else:
+            self._clock.resume(speed=self._options.speed)
+
+    def _settle_in(self, database: Engine) -> None:
+        """Register the community as an office would: from a folder of CSV files."""
+        folder = self._folder / "community"
+        write_community(self._community, folder)
+        import_folder(database, folder, now=self._clock.now())
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "GATEHOUSE_DATA_DIR": str(self._folder),
+            "GATEHOUSE_MQTT_URL": f"mqtt://127.0.0.1:{self._broker.port}",
+            "GATEHOUSE_CONSOLE_BIND": f"127.0.0.1:{self._port}",
+            "GATEHOUSE_CLOCK_FILE": str(self._folder / "clock.json"),
+            "GATEHOUSE_CONFIG": str(self._configuration()),
+        }
+
+    def _configuration(self) -> Path:
+        """Write the demo's ``gatehouse.toml``, so that one in this folder is left out of it."""
+        path = self._folder / "gatehouse.toml"
+        path.write_text(f'zone = "{self._community.zone}"\n')
+        return path
+
+    async def _serve(self) -> None:
+        """Run ``gatehouse run`` as a child that ends with this process."""
+        others = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+        log = self._folder / "service.log"
+        with log.open("ab") as sink:
+            child = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "gatehouse", "run", "--with-parent"),
+                env={**others, **self._environment()},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+            )
+        try:
+            code = await child.wait()
+        finally:
+            await end(child, seconds=SERVICE_STOP_S)
+        raise Failure(f"the service ended by itself ({code}); {log} says why")
+
+    async def _live(self) -> None:
+        def tell(done: int, total: int) -> None:
+            self._history = (done, total) if done < total else None
+
+        await simulate(
+            url=f"mqtt://127.0.0.1:{self._broker.port}",
+            clock=self._clock,
+            community=self._community,
+            speed=self._options.speed,
+            history=self._fresh,
+            progress=tell,
+        )
+
+    async def _save_clock(self) -> None:
+        """Keep the clock's file near the present, so that even a hard end loses little of it."""
+        while True:
+            await asyncio.sleep(SAVE_EVERY_S)
+            if self._history is None:
+                self._clock.save()
+
+    def _stand_still(self) -> None:
+        self._clock.set(self._clock.now(), speed=0)
+
+    def _scene(self, link: str) -> Scene:
+        port = self._broker.port
+        return Scene(
+            console_url=f"http://127.0.0.1:{self._port}",
+            sign_in_url=link,
+            broker=f"{self._broker.name} at 127.0.0.1:{port}",
+            publish_hint=self._community.publish_hint(port),
+            zone=self._community.zone,
+            speed=self._options.speed,
+            data_dir=str(self._options.data_dir),
+        )

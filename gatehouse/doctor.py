@@ -1,0 +1,137 @@
+"""``gatehouse doctor``: connect to everything once, and say what is wrong and what to do."""
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from devices.clock import MINUTE, SECOND, rfc3339, wall_now
+from gatehouse.database import connect, newest_revision, revision
+from gatehouse.settings import Settings
+from ingest.doctor import visit_broker
+from ingest.series import StoreHeld, open_store
+from ingest.source import SourceStatus
+from ingest.status import read_status
+
+SET_SINCE = 1_577_836_800_000
+"""2020-01-01: a clock before it was never set."""
+PATIENCE_S = 10.0
+SMALL_WINDOW = 20
+"""What mosquitto sends ahead of acks by default to a client that cannot ask for more (3.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing examined: whether it is well, and a sentence that says what to do when not."""
+
+    subject: str
+    well: bool
+    sentence: str
+
+    @property
+    def line(self) -> str:
+        """The line people read."""
+        return f"{'ok   ' if self.well else 'WRONG'} {self.subject}: {self.sentence}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same for scripts."""
+        return asdict(self)
+
+
+async def examine(settings: Settings) -> list[Found]:
+    """Examine broker, receive window, series store, state database and clock."""
+    broker, store, database = await asyncio.gather(
+        _broker(settings),
+        asyncio.to_thread(_store, settings),
+        asyncio.to_thread(_database, settings),
+    )
+    return [*broker, store, database, _clock(settings)]
+
+
+async def _broker(settings: Settings) -> list[Found]:
+    if settings.mqtt is None:
+        return [Found("broker", False, "GATEHOUSE_MQTT_URL is not set: say where the broker is")]
+    status = await visit_broker(settings.mqtt, settings.clock, seconds=PATIENCE_S)
+    if not status.granted:
+        problem = status.problem or f"no answer within {PATIENCE_S:g} s; is it a broker?"
+        return [Found("broker", False, problem)]
+    address = f"{settings.mqtt.address}, MQTT {status.protocol}"
+    return [
+        Found("broker", True, f"reached at {address}"),
+        _granted(status, settings.mqtt.topics),
+        _window(status, settings.mqtt.receive_maximum),
+    ]
+
+
+def _granted(status: SourceStatus, topics: tuple[str, ...]) -> Found:
+    weak = [topic for topic in topics if status.granted.get(topic, 128) != 1]
+    if not weak:
+        return Found("subscription", True, f"QoS 1 granted for {', '.join(topics)}")
+    return Found(
+        "subscription",
+        False,
+        f"QoS 1 not granted for {', '.join(weak)}: allow it in the broker's access list, "
+        "or take the filter out of [mqtt] topics",
+    )
+
+
+def _window(status: SourceStatus, receive_maximum: int) -> Found:
+    if status.protocol == "5":
+        return Found("receive window", True, f"{receive_maximum:,} messages ahead of our acks")
+    return Found(
+        "receive window",
+        True,
+        f"MQTT 3.1.1 cannot ask for one; mosquitto sends {SMALL_WINDOW} ahead unless its "
+        "max_inflight_messages says more",
+    )
+
+
+def _store(settings: Settings) -> Found:
+    token = settings.series_token.get_secret_value() if settings.series_token else None
+    name = "series store"
+    try:
+        settings.make_data_dir()
+        store = open_store(settings.series_url, token=token, data_dir=settings.data_dir)
+    except ValueError as error:
+        return Found(name, False, f"GATEHOUSE_SERIES_URL: {error}")
+    try:
+        store.check()
+    except StoreHeld as error:
+        return Found(name, False, str(error))
+    finally:
+        store.close()
+    kind = settings.series_url.partition(":")[0] if settings.series_url else "embedded"
+    return Found(name, True, f"{kind}, a canary was written and read back")
+
+
+def _database(settings: Settings) -> Found:
+    name = "state database"
+    engine = connect(settings)
+    try:
+        found, wanted = revision(engine), newest_revision()
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        return Found(name, False, f"{reason}: check GATEHOUSE_DATABASE_URL")
+    finally:
+        engine.dispose()
+    if found is None:
+        return Found(name, False, "empty: run `gatehouse migrate`")
+    if found != wanted:
+        return Found(name, False, f"schema {found}, wanted {wanted}: run `gatehouse migrate`")
+    return Found(name, True, f"reached, schema {found}")
+
+
+def _clock(settings: Settings) -> Found:
+    now = wall_now()
+    if now < SET_SINCE:
+        return Found("clock", False, f"says {rfc3339(now)}: set it, and keep it with NTP")
+    last = read_status(settings.data_dir)
+    ahead = last.wall_at - now if last else 0
+    if ahead > MINUTE:
+        return Found(
+            "clock",
+            False,
+            f"was {ahead // SECOND} s ahead when the service last ran: it has been set back",
+        )
+    return Found("clock", True, rfc3339(now // SECOND * SECOND))
