@@ -1,0 +1,244 @@
+"""Who lives in the simulated community, and which devices stand where. The same for one seed."""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from random import Random
+from zoneinfo import ZoneInfo
+
+from devices.clock import DAY, HOUR, parse_rfc3339
+from devices.registry import HouseholdState, ResidentClass
+from devices.simulator.body import baseline
+from devices.simulator.names import invent_name, invent_phone
+
+SITE = "lakeside"
+SITE_NAME = "湖畔小区 Lakeside"
+ZONE = ZoneInfo("Asia/Shanghai")
+HOUSEHOLDS = 284
+"""As Xiaohukou in Wuhan had, with some 520 people."""
+SEED = 2020
+EVENING = parse_rfc3339("2020-02-14T18:00:00+08:00")
+HISTORY_DAYS = 14
+FLATS_A_FLOOR, FLOORS = 4, 6
+BUILDINGS_A_GRID = 4
+ELDERLY_YEARS = 65
+
+HUAAN = "01234E-D16546-E1BCEE"
+FACE_TERMINAL = "1026700"
+GUN = "gun-1"
+MAIN_GATE, NORTH_GATE, CHECKPOINT = "main-gate", "north-gate", "night-checkpoint"
+
+_EMPTY, _AWAY, _ROOM_SENSOR, _OLD_HOUSEHOLDS = 0.042, 0.07, 0.1, 0.17
+_OTHER_METERS = 24
+"""One household in so many has a Shelly, and one a Tasmota; the others' meters speak DL/T 645."""
+_SIZES, _SIZE_WEIGHTS = (1, 2, 3, 4, 5), (38, 36, 17, 7, 2)
+
+
+class MeterKind(Enum):
+    """A family of meters, by its profile."""
+
+    DLT645 = "dlt645_gateway"
+    SHELLY = "shelly_gen1_em"
+    TASMOTA = "tasmota_energy"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A resident. ``baseline`` is their own mean in the armpit, in degrees Celsius."""
+
+    id: str
+    name: str
+    phone: str
+    years: int
+    kind: ResidentClass
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A household's electricity meter.
+
+    Attributes:
+        kind: Its family.
+        id: As its messages carry it.
+        gateway: What it speaks through, if anything.
+        phase: When in its interval it reports, 0 to 1.
+        start_wh: What it had counted when the history begins.
+    """
+
+    kind: MeterKind
+    id: str
+    gateway: str | None
+    phase: float
+    start_wh: float
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A household; ``thermometer`` and ``room_sensor`` are None where it has none."""
+
+    id: str
+    building: str
+    flat: str
+    state: HouseholdState
+    people: tuple[Person, ...]
+    meter: Meter
+    thermometer: str | None
+    room_sensor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """Everything that is simulated.
+
+    Attributes:
+        seed: Of everything random.
+        evening: 18:00 local of the day on which it comes alive; milliseconds UTC.
+        homes: Every household.
+        buildings: Grid by building.
+        sun: The household of Ms Sun, who lives alone.
+        lived_in: The household that is registered empty and is not.
+    """
+
+    seed: int
+    evening: int
+    homes: tuple[Home, ...]
+    buildings: dict[str, str]
+    sun: Home
+    lived_in: Home
+
+    @property
+    def begins(self) -> int:
+        """When the history begins: a midnight, two weeks before the evening's day."""
+        return self.midnight(-HISTORY_DAYS)
+
+    def midnight(self, day: int) -> int:
+        """Return when a day begins; 0 is the evening's day."""
+        return self.evening - 18 * HOUR + day * DAY
+
+    def day_of(self, at: int) -> int:
+        """Return the day of a time; 0 is the evening's day."""
+        return (at - self.midnight(0)) // DAY
+
+    def random(self, *what: object) -> Random:
+        """Return a random stream of its own for a thing (and a day): the same each time."""
+        return Random(f"{self.seed}/{'/'.join(map(str, what))}")  # noqa: S311 - repeatable
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Every resident."""
+        return tuple(person for home in self.homes for person in home.people)
+
+
+def build_community(
+    *, seed: int = SEED, households: int = HOUSEHOLDS, evening: int = EVENING
+) -> Community:
+    """Make up a community.
+
+    Args:
+        seed: The same number gives the same people, homes and devices.
+        households: How many, 20 or more.
+        evening: 18:00 local of the day on which it comes alive; milliseconds UTC.
+    """
+    random = Random(f"{seed}/community")  # noqa: S311 - repeatable
+    homes = [_build_home(number, random) for number in range(households)]
+    sun = next(at for at, home in enumerate(homes) if _may_be_sun(home))
+    homes[sun] = _rename(homes[sun], "孙梅 Sun Mei")
+    lived_in = next(at for at, home in enumerate(homes) if home.state is HouseholdState.EMPTY)
+    tasmota = replace(homes[lived_in].meter, kind=MeterKind.TASMOTA, id="pow-empty", gateway=None)
+    homes[lived_in] = replace(homes[lived_in], meter=tasmota)
+    return Community(
+        seed=seed,
+        evening=evening,
+        homes=tuple(homes),
+        buildings={home.building: grid_of(home.building) for home in homes},
+        sun=homes[sun],
+        lived_in=homes[lived_in],
+    )
+
+
+def _build_home(number: int, random: Random) -> Home:
+    per_building = FLATS_A_FLOOR * FLOORS
+    house, place = divmod(number, per_building)
+    floor, door = divmod(place, FLATS_A_FLOOR)
+    building = f"b{house + 1:02}"
+    flat = f"{house + 1}-{floor + 1}{door + 1:02}"
+    state = _state(random)
+    size = 0 if state is HouseholdState.EMPTY else random.choices(_SIZES, _SIZE_WEIGHTS)[0]
+    people = _build_people(number, size, state, random)
+    is_watched = any(person.kind is ResidentClass.LONE_ELDERLY for person in people)
+    return Home(
+        id=f"h-{flat}",
+        building=building,
+        flat=flat,
+        state=state,
+        people=people,
+        meter=_build_meter(number, building, random),
+        thermometer=_hardware_address(number) if people else None,
+        room_sensor=f"room-{flat}" if is_watched or random.random() < _ROOM_SENSOR else None,
+    )
+
+
+def _state(random: Random) -> HouseholdState:
+    chance = random.random()
+    if chance < _EMPTY:
+        return HouseholdState.EMPTY
+    return HouseholdState.AWAY if chance < _EMPTY + _AWAY else HouseholdState.OCCUPIED
+
+
+def _build_people(
+    number: int, size: int, state: HouseholdState, random: Random
+) -> tuple[Person, ...]:
+    """Return a household's people; tenants who came for work are most of those of working age."""
+    is_old = random.random() < _OLD_HOUSEHOLDS
+    people = []
+    for place in range(size):
+        years = random.randint(66, 88) if is_old and place < 2 else random.randint(6, 62)
+        if place == 0 and not is_old:
+            years = max(years, 22)
+        kind = ResidentClass.AWAY if state is HouseholdState.AWAY else ResidentClass.NONE
+        if is_old and size == 1 and kind is ResidentClass.NONE:
+            kind = ResidentClass.LONE_ELDERLY
+        serial = number * 10 + place + 1
+        people.append(
+            Person(
+                id=f"r-{serial:05}",
+                name=invent_name(random),
+                phone=invent_phone(serial),
+                years=years,
+                kind=kind,
+                baseline=baseline(years, random),
+            )
+        )
+    return tuple(people)
+
+
+def _build_meter(number: int, building: str, random: Random) -> Meter:
+    phase, start_wh = random.random(), 1_000.0 * random.randint(2_000, 30_000)
+    if number % _OTHER_METERS == 3:
+        identity = f"shellyem-{0xA4CF12000000 + number * 37:012X}"
+        return Meter(MeterKind.SHELLY, identity, None, phase, start_wh)
+    if number % _OTHER_METERS == 11:
+        return Meter(MeterKind.TASMOTA, f"pow-{number:03}", None, phase, start_wh)
+    identity = f"{200_214_000_000 + number * 13:012}"
+    return Meter(MeterKind.DLT645, identity, f"dtu-{building}", phase, start_wh)
+
+
+def _hardware_address(number: int) -> str:
+    return f"a0:e6:f8:50:{number >> 8:02x}:{number & 0xFF:02x}"
+
+
+def _may_be_sun(home: Home) -> bool:
+    return (
+        home.state is HouseholdState.OCCUPIED
+        and len(home.people) == 1
+        and home.people[0].years < ELDERLY_YEARS
+    )
+
+
+def _rename(home: Home, name: str) -> Home:
+    return replace(home, people=(replace(home.people[0], name=name),))
+
+
+def grid_of(building: str) -> str:
+    """Return a building's grid: the patch of one worker."""
+    return f"{SITE}-{(int(building[1:]) - 1) // BUILDINGS_A_GRID + 1}"

@@ -1,0 +1,53 @@
+"""What goes wrong on any ordinary day: payloads nobody can use, values no sensor can have.
+
+Each becomes a dead letter with a reason of its own, and its neighbours are untouched.
+"""
+
+from collections.abc import Iterator
+
+from devices.clock import HOUR
+from devices.simulator.community import HUAAN, Community
+from devices.simulator.event import Event
+
+FAULTS: tuple[tuple[float, str, bytes], ...] = (
+    (0.7, "zigbee2mqtt/{room}", b'{"battery":61,"humidity":44.1,"tempera'),
+    (3.4, "zigbee2mqtt/{room}", b'{"battery":61,"humidity":44.1,"temperature":-327.68}'),
+    (5.9, "tele/{tasmota}/SENSOR", b'{"Time":"2020-02-15T05:54:00","ENERGY":{"Total":"n/a"}}'),
+    (8.2, "{thermometer}/HealthThermometer/TemperatureMeasurement", b"6,nan,0.000000,1"),
+    (10.3, "{thermometer}/HealthThermometer/TemperatureMeasurement", b"6,85.000000,0.0,0,0,0,1"),
+    (12.6, "dtu/{dtu}/up", bytes.fromhex("68683412000068910833333433333333339916")),
+    (15.1, "topic/face/capture/request/{huaan}", b'{"cmd":"face","cap_time":'),
+    (18.2, "shellies/{shelly}/emeter/0/power", b"overpower"),
+    (18.6, "zigbee2mqtt/{room}", b'{"battery":null,"humidity":44.0,"temperature":-327.68}'),
+    (19.1, "home/OpenMQTTGateway/SYStoMQTT", b'{"uptime":12,"version":"v1.8.1"}'),
+    (19.7, "zigbee2mqtt/{room}", b"\xff\xfe\x00t\x00e\x00m\x00p"),
+    (20.4, "tele/{tasmota}/SENSOR", b"[" * 5_000),
+    (21.2, "dtu/{dtu}/up", b"\r\nOK\r\n"),
+    (22.8, "zigbee2mqtt/{room}", b'{"temperature":85.0,"humidity":44.0}'),
+)
+"""Local hour, topic, payload."""
+
+
+def garbage(community: Community, day: int) -> Iterator[Event]:
+    """Yield a day's faults, each of a device that exists."""
+    random = community.random("faults", day)
+    names = _names(community)
+    for hour, topic, payload in FAULTS:
+        devices = {kind: random.choice(ids) for kind, ids in names.items()}
+        at = community.midnight(day) + round((hour + random.uniform(-0.1, 0.1)) * HOUR)
+        yield Event(at, topic.format(**devices), payload, faulty=True)
+
+
+def _names(community: Community) -> dict[str, list[str]]:
+    homes = community.homes
+    meters = [home.meter for home in homes if home is not community.lived_in]
+    return {
+        "room": [home.room_sensor for home in homes if home.room_sensor],
+        "thermometer": [
+            home.thermometer for home in homes if home.thermometer and home is not community.sun
+        ],
+        "tasmota": [meter.id for meter in meters if meter.kind.name == "TASMOTA"],
+        "shelly": [meter.id for meter in meters if meter.kind.name == "SHELLY"],
+        "dtu": sorted({meter.gateway for meter in meters if meter.gateway}),
+        "huaan": [HUAAN],
+    }
