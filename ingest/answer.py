@@ -10,17 +10,17 @@ import msgspec
 import structlog
 
 from ingest.message import Message
+from ingest.publisher import PublishFailed
 
 WAITING = 1_000
 """Answers that wait for the broker; beyond it they are dropped and counted."""
-_PUBLISH_S = 10.0
 
 log = structlog.get_logger()
 
 Reply = Callable[[Message], tuple[str, bytes] | None]
 """A message to the topic and payload that answer it, or None."""
 Publish = Callable[[str, bytes], Awaitable[None]]
-"""Sends one payload to a topic; raises OSError or TimeoutError where it cannot."""
+"""Sends one payload to a topic, in bounded time; raises PublishFailed where it cannot."""
 
 
 class AnswerStatus(msgspec.Struct, frozen=True):
@@ -39,6 +39,7 @@ class Answers:
         self._publish = publish
         self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(WAITING)
         self._sent = self._failed = self._dropped = 0
+        self._problem = ""
 
     def offer(self, messages: Sequence[Message]) -> None:
         """Queue the answers to messages that are journalled; never blocks."""
@@ -67,9 +68,18 @@ class Answers:
         if self._publish is None:
             return
         try:
-            async with asyncio.timeout(_PUBLISH_S):
-                await self._publish(topic, payload)
-            self._sent += 1
-        except (OSError, TimeoutError) as error:
+            await self._publish(topic, payload)
+        except PublishFailed as failed:
             self._failed += 1
-            log.warning("answer_not_sent", why=type(error).__name__)
+            self._report(str(failed))
+        else:
+            self._sent += 1
+            self._report("")
+
+    def _report(self, problem: str) -> None:
+        """Say once that answers cannot be sent, and once that they can again."""
+        if problem and not self._problem:
+            log.warning("answers_not_sent", why=problem)
+        if self._problem and not problem:
+            log.info("answers_resumed", failed=self._failed)
+        self._problem = problem

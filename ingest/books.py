@@ -53,30 +53,32 @@ class Books(msgspec.Struct, frozen=True):
     def balanced(self) -> bool:
         """Whether messages and points are all accounted for."""
         points = self.points_encoded - self.points_accepted - self.points_rejected
-        return self.difference == 0 and points == 0 and min(self.pending, self.dead_open) >= 0
+        return self.difference == 0 and points == 0 and self.dead_open >= 0
 
 
 def balance(account: Account, *, head: int) -> Books:
     """Return the books.
 
     Args:
-        account: The ledger's, read before the head: a service may be running.
-        head: The last position the journal has given.
+        account: The ledger's.
+        head: The last position the journal has given; where a running service has journalled and
+            accounted for more since it was asked, the ledger knows better.
     """
+    received = max(head, account.position)
     counters = account.counters
     dead = _by_reason(counters, _DEAD)
     replayed = counters.get("dead_replayed", 0)
     discarded = counters.get("dead_discarded", 0)
     expired = counters.get("expired", 0)
     return Books(
-        received=head,
+        received=received,
         stored=counters.get("stored", 0),
         ignored=_by_reason(counters, _IGNORED),
         dead_open=sum(dead.values()) - replayed - discarded - expired,
         dead_discarded=discarded,
         expired=expired,
         lost=counters.get("lost", 0),
-        pending=head - account.position,
+        pending=received - account.position,
         dead=dead,
         dead_replayed=replayed,
         points_encoded=counters.get("points_encoded", 0),

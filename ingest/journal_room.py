@@ -1,13 +1,15 @@
 """How much room a journal takes, how much it may, and for how long that lasts."""
 
 import os
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from devices.clock import HOUR, MINUTE
-from ingest.journal_file import DAMAGED, SUFFIX, JournalFile
+from ingest.journal_file import DAMAGED, SUFFIX, FileDamaged, JournalFile, list_files
+from ingest.journal_identity import read_identity
 from ingest.message import Message
 
 MIB = 1024**2
@@ -31,7 +33,7 @@ class Bounds(msgspec.Struct, frozen=True):
     max_bytes: int
     min_free_bytes: int
     keep_ms: int
-    file_bytes: int
+    file_bytes: int = 256 * MIB
 
 
 class JournalStatus(msgspec.Struct, frozen=True):
@@ -135,6 +137,31 @@ def shortage(folder: Path, *, taken: int, size: int, bounds: Bounds) -> str:
             f"{_gib(bounds.min_free_bytes)} to others; free some"
         )
     return ""
+
+
+def look(folder: Path, *, read: int, bounds: Bounds) -> JournalStatus:
+    """Return the status of a journal from beside its owner; touches nothing.
+
+    Args:
+        folder: The journal's.
+        read: The lowest durable cursor.
+        bounds: As its owner has them.
+
+    Raises:
+        JournalRefused: It cannot be used by this Gatehouse.
+    """
+    identity = read_identity(folder)
+    parts = []
+    for file in list_files(folder):
+        try:
+            parts.append(Part.found(file))
+        except FileDamaged:
+            continue  # Its owner sets it aside at the next start; `journal verify` names it.
+        except sqlite3.OperationalError:
+            if file.path.exists():  # Else it was trimmed while we came here.
+                raise
+    name = identity.id if identity else ""
+    return describe(folder, parts, journal=name, read=read, bounds=bounds)
 
 
 def describe(

@@ -1,0 +1,138 @@
+"""``gatehouse journal``: what the journal holds, and whether the books are right."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from devices.clock import HOUR
+from gatehouse.cli.failure import FAILED, Failure
+from gatehouse.settings import Settings, load
+from ingest.books import Books, balance
+from ingest.folder_lock import is_locked
+from ingest.journal import LOCK
+from ingest.journal_room import GIB, Bounds, JournalStatus, look
+from ingest.ledger_file import NAME, Account, account_of
+from ingest.status import read_status
+from ingest.verification import Verification
+from ingest.verification import verify as verify_books
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
+
+_journal = typer.Typer(help="What was taken in, and what became of it.", no_args_is_help=True)
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    """What ``journal status`` tells."""
+
+    running: bool
+    journal: JournalStatus
+    followers: dict[str, int]
+    books: Books
+    balanced: bool
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the group to the command line."""
+    parent.add_typer(_journal, name="journal")
+
+
+@_journal.command("status")
+def status(as_json: AsJson = False) -> None:
+    """Show how full the journal is, how far its followers are, and the books.
+
+    Works beside the running service.
+
+    Example: gatehouse journal status --json
+    """
+    shown = _look(load())
+    if as_json:
+        print(msgspec.json.encode(shown).decode())
+        return
+    journal = shown.journal
+    full = f"{journal.unread_bytes / journal.limit_bytes:.0%} full"
+    left = "" if journal.hours_left is None else f", {journal.hours_left:.0f} h left"
+    print(f"service    {'running' if shown.running else 'not running'}")
+    print(f"journal    {journal.id}, positions {journal.base} to {journal.head}")
+    print(f"room       {journal.bytes / GIB:.2f} GiB in {journal.files} files, {full}{left}")
+    if journal.damaged_files:
+        print(f"damaged    {journal.damaged_files} files were set aside")
+    for name, position in shown.followers.items():
+        print(f"{name:<10} at {position}, {max(0, journal.head - position)} behind")
+    print(_books_text(shown.books))
+
+
+@_journal.command("verify")
+def verify(as_json: AsJson = False) -> None:
+    """Read every row, compute every checksum, and add the books up again.
+
+    Works beside the running service. Exits 1 when something does not fit.
+
+    Example: gatehouse journal verify
+    """
+    settings = load()
+    found = verify_books(_folder(settings), settings.data_dir / NAME)
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        _print_verification(found)
+    if found.problems:
+        raise typer.Exit(FAILED)
+
+
+def _look(settings: Settings) -> _Shown:
+    folder, ledger = _folder(settings), settings.data_dir / NAME
+    account = account_of(ledger) if ledger.exists() else Account(None, 0, {})
+    followers = {**_told(settings), "series": account.position}
+    bounds = Bounds(
+        max_bytes=int(settings.journal.max_gib * GIB),
+        min_free_bytes=int(settings.journal.min_free_gib * GIB),
+        keep_ms=int(settings.journal.keep_hours * HOUR),
+    )
+    journal = look(folder, read=min(followers.values()), bounds=bounds)
+    books = balance(account, head=journal.head)
+    return _Shown(is_locked(folder / LOCK), journal, followers, books, books.balanced)
+
+
+def _told(settings: Settings) -> dict[str, int]:
+    """Return the followers' durable cursors, as the service told them last."""
+    try:
+        status = read_status(settings.data_dir)
+    except msgspec.ValidationError as error:
+        raise Failure(
+            "status.json is another version's: restart the service, or delete the file"
+        ) from error
+    return {name: one.durable for name, one in status.pipeline.followers.items()} if status else {}
+
+
+def _folder(settings: Settings) -> Path:
+    folder = settings.data_dir / "journal"
+    if not folder.is_dir():
+        raise Failure(f"{folder} is not there: no Gatehouse has taken anything in yet")
+    return folder
+
+
+def _print_verification(found: Verification) -> None:
+    print(f"journal    {found.journal}: {found.files} files, {found.rows} rows read")
+    print(f"messages   {found.messages} from position {found.base} to {found.head}")
+    if found.base > 1:
+        print(f"trimmed    positions 1 to {found.base - 1}: for them the ledger's word stands")
+    for first, last in found.lost:
+        print(f"lost       positions {first} to {last}")
+    print(_books_text(found.books))
+    for problem in found.problems:
+        print(f"wrong      {problem}")
+
+
+def _books_text(books: Books) -> str:
+    ignored = sum(books.ignored.values())
+    letters = f"{books.dead_open} dead letters, {books.dead_discarded} discarded"
+    gone = f"{books.expired} expired, {books.lost} lost"
+    points = f"{books.points_accepted} accepted + {books.points_rejected} rejected"
+    verdict = "they balance" if books.balanced else f"they differ by {books.difference}"
+    return (
+        f"books      {books.received} received = {books.stored} stored + {ignored} ignored"
+        f" + {letters}, {gone}, {books.pending} pending: {verdict}\n"
+        f"points     {books.points_encoded} encoded = {points}"
+    )

@@ -1,0 +1,187 @@
+"""The books recomputed from first principles: from every row of the journal and of the ledger.
+
+Beside a running service this reads the ledger first, so the journal may be ahead of it and never
+behind. What was trimmed from the journal cannot be counted again; for it the ledger's word stands,
+and the result says how far that reaches. Decoding again is not part of it.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from ingest.books import Books, balance
+from ingest.journal_file import FileDamaged, JournalFile, Row, list_files
+from ingest.journal_identity import read_identity
+from ingest.journal_room import aside
+from ingest.ledger_file import Account, connect, read_account
+
+_LOST_SHOWN = 100
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """What was found.
+
+    Attributes:
+        journal: Its id; None: there is no journal.
+        base: The first position still held; everything before is the ledger's word.
+        head: The last position given.
+        files: Files read from end to end.
+        rows: Rows whose checksum was computed.
+        messages: Messages in the rows that are right.
+        damaged_files: Set aside, or unreadable now.
+        damaged_rows: Rows whose checksum is wrong.
+        lost: Ranges of positions, first and last, that the journal cannot give back.
+        books: As they are now.
+        problems: What does not fit, a sentence each; empty: everything fits.
+    """
+
+    journal: str | None
+    base: int
+    head: int
+    files: int
+    rows: int
+    messages: int
+    damaged_files: int
+    damaged_rows: int
+    lost: list[tuple[int, int]]
+    books: Books
+    problems: list[str]
+
+
+def verify(journal: Path, ledger: Path) -> Verification:
+    """Read everything and compare.
+
+    Args:
+        journal: The journal's folder.
+        ledger: The ledger's file; it may be missing while nothing was handled.
+
+    Raises:
+        JournalError: A newer Gatehouse wrote one of them.
+    """
+    identity = read_identity(journal)
+    found = _Walk()
+    if not ledger.exists():
+        found.read(journal, iter(()))
+        account = Account(None, 0, {})
+    else:
+        with closing(connect(ledger, read_only=True)) as connection:
+            connection.execute("BEGIN")
+            account = read_account(connection)
+            found.read(journal, _open_letters(connection))
+            found.problems += _ledger_problems(connection, account)
+    found.problems += _cursor_problems(account, identity.id if identity else None, found.head)
+    books = balance(account, head=found.head)
+    if not books.balanced:
+        found.problems.append(f"the books do not balance: {books.difference} messages differ")
+    return Verification(
+        journal=identity.id if identity else None,
+        base=found.base,
+        head=found.head,
+        files=found.files,
+        rows=found.rows,
+        messages=found.messages,
+        damaged_files=aside(journal).files + found.damaged_files,
+        damaged_rows=found.damaged_rows,
+        lost=found.lost[:_LOST_SHOWN],
+        books=books,
+        problems=found.problems,
+    )
+
+
+class _Walk:
+    """A walk through the journal, row by row, with the open dead letters alongside."""
+
+    def __init__(self) -> None:
+        self.base = 1
+        self.head = 0
+        self.files = self.rows = self.messages = 0
+        self.damaged_files = self.damaged_rows = 0
+        self.lost: list[tuple[int, int]] = []
+        self.problems: list[str] = []
+        self._trimmed = True
+
+    def read(self, folder: Path, letters: Iterator[tuple[int, bytes]]) -> None:
+        """Read every file, oldest first.
+
+        Args:
+            folder: The journal's.
+            letters: Position and payload of the open dead letters, by position.
+        """
+        letter = next(letters, None)
+        for file in list_files(folder):
+            if self._trimmed:
+                self.base, self.head, self._trimmed = file.base, file.base - 1, False
+            self._reach(file.base)
+            for row in self._rows(file):
+                letter = self._check(row, letter, letters)
+
+    def _rows(self, file: JournalFile) -> Iterator[Row]:
+        self.files += 1
+        try:
+            yield from file.rows(0)
+        except FileDamaged as error:
+            self.damaged_files += 1
+            self.problems.append(f"{file.path.name} is damaged: {error}")
+        except sqlite3.OperationalError:
+            if file.path.exists():
+                raise
+            self._trimmed = True
+
+    def _check(
+        self, row: Row, letter: tuple[int, bytes] | None, pending: Iterator[tuple[int, bytes]]
+    ) -> tuple[int, bytes] | None:
+        """Check one row and the dead letters made of it; return the next letter."""
+        self.rows += 1
+        if row.messages is None:
+            self.damaged_rows += 1
+            self.problems.append(f"the row at position {row.base} is damaged")
+            return letter
+        if row.base <= self.head:
+            self.problems.append(f"position {row.base} was given twice")
+        self._reach(row.base)
+        self.head = max(self.head, row.last)
+        self.messages += row.count
+        while letter is not None and letter[0] <= row.last:
+            position, payload = letter
+            if position >= row.base and row.messages[position - row.base].payload != payload:
+                self.problems.append(f"the dead letter of position {position} is another message")
+            letter = next(pending, None)
+        return letter
+
+    def _reach(self, base: int) -> None:
+        """Note the positions between the head and here as lost."""
+        if base > self.head + 1:
+            self.lost.append((self.head + 1, base - 1))
+        self.head = max(self.head, base - 1)
+
+
+def _open_letters(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+    query = "SELECT position, payload FROM dead_letter WHERE state = 'open' ORDER BY position"
+    yield from connection.execute(query)
+
+
+def _ledger_problems(connection: sqlite3.Connection, account: Account) -> Iterator[str]:
+    """Yield what does not fit inside the ledger."""
+    books = balance(account, head=account.position)
+    if books.difference:
+        yield (
+            f"the ledger's cursor is at {account.position} and its counters add up to "
+            f"{account.position - books.difference}"
+        )
+    query = "SELECT count(*) FROM dead_letter WHERE state = 'open'"
+    counted = connection.execute(query).fetchone()[0]
+    if counted != books.dead_open:
+        yield f"{counted} dead letters are open and the counters say {books.dead_open}"
+
+
+def _cursor_problems(account: Account, journal: str | None, head: int) -> Iterator[str]:
+    """Yield why the ledger's cursor cannot be one of this journal."""
+    if account.journal is None:
+        return
+    if account.journal != journal:
+        yield f"the ledger's cursor belongs to journal {account.journal}, here is {journal}"
+    elif account.position > head:
+        yield f"the ledger's cursor is at {account.position} and the journal ends at {head}"
