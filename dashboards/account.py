@@ -1,7 +1,8 @@
 """Accounts: who may sign in, as what, and with which proof.
 
-A password is kept as argon2id, a sign-in link as the SHA-256 of its token. A link works once and for
-a short while. Times are real time (milliseconds UTC): an account does not live by the demo's clock.
+A password is kept as argon2id, a sign-in link as the SHA-256 of its token. A link works once and
+for a short while. Times are real time (milliseconds UTC): an account does not live by the clock of
+the community, which a demonstration winds forward.
 """
 
 import hashlib
@@ -47,6 +48,11 @@ class Account(msgspec.Struct, frozen=True):
     grids: tuple[str, ...] = ()
     worker: str | None = None
     disabled: bool = False
+
+    @property
+    def actor(self) -> str:
+        """How timelines name them: their registry id, which pages can be sent to, or the name."""
+        return self.worker or self.name
 
 
 def digest(secret: str) -> str:
@@ -103,11 +109,7 @@ def verify(connection: Connection, name: str, password: str) -> Account | None:
 
 
 def issue_link(connection: Connection, name: str, *, now: int, lasts: int = LINK_LASTS) -> str:
-    """Return the token of a new single-use sign-in link.
-
-    Args:
-        now: Real time; milliseconds UTC.
-        lasts: How long it can be used; milliseconds.
+    """Return the token of a new single-use sign-in link that lasts for so many milliseconds.
 
     Raises:
         AccountError: There is no such account, or it is disabled.

@@ -18,6 +18,7 @@ class Action(StrEnum):
     ENTERED_READING = "entered_reading"
     ACKNOWLEDGED = "acknowledged"
     NOTED = "noted"
+    OBSERVED = "observed"
     CLOSED = "closed"
 
 

@@ -1,7 +1,7 @@
 """SQL tables of accounts and audit.
 
 Times of sessions and links are real time, those of audit the community's clock; milliseconds UTC.
-Secrets (session ids, link tokens) are kept as SHA-256 only: whoever reads a backup signs in nowhere.
+Secrets (session ids, link tokens) are kept as SHA-256 only: a backup signs nobody in.
 """
 
 from sqlalchemy import (

@@ -1,0 +1,1 @@
+"""The web console: what people open when they are paged."""

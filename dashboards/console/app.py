@@ -1,0 +1,99 @@
+"""The console as an application: routes, what guards them, and what happens when they fail."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlencode
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+
+from dashboards.console import view
+from dashboards.console.context import ConsoleContext
+from dashboards.console.live import Live
+from dashboards.console.pages import (
+    dead_letters,
+    devices,
+    events,
+    files,
+    health,
+    incidents,
+    ingest,
+    person,
+    phone,
+    reading,
+    sign_in,
+)
+from dashboards.console.security import SecurityHeaders
+from dashboards.console.visit import SignInNeeded, require_token, visit
+from dashboards.throttle import Throttle
+
+FORM_BYTES = 64 * 1024
+_ROUTERS = (
+    sign_in.router,
+    incidents.router,
+    person.router,
+    reading.router,
+    devices.router,
+    dead_letters.router,
+    ingest.router,
+    phone.router,
+    events.router,
+    health.router,
+    files.router,
+)
+
+
+def create_app(context: ConsoleContext) -> FastAPI:
+    """Return the console; nothing is opened before the server starts it."""
+    app = FastAPI(
+        title="Gatehouse",
+        openapi_url=None,
+        lifespan=_watch,
+        dependencies=[Depends(require_token)],
+        max_body_size=FORM_BYTES,
+    )
+    app.state.context = context
+    app.state.environments = view.build(context)
+    app.state.throttle = Throttle()
+    app.state.live = Live(context.database)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(SignInNeeded, _send_to_sign_in)
+    app.add_exception_handler(HTTPException, _show_refusal)
+    app.add_exception_handler(RequestValidationError, _show_bad_form)
+    app.add_middleware(SecurityHeaders, secure=context.secure)
+    return app
+
+
+@asynccontextmanager
+async def _watch(app: FastAPI) -> AsyncIterator[None]:
+    """Look for changes while the console serves."""
+    live: Live = app.state.live
+    task = asyncio.create_task(live.watch(), name="live")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _send_to_sign_in(request: Request, needed: Exception) -> Response:
+    """Send a page to the sign-in form and back; tell a part of a page to send its whole."""
+    if view.is_fragment(request):
+        return Response(status_code=401, headers={"HX-Refresh": "true"})
+    path = needed.path if isinstance(needed, SignInNeeded) else "/"
+    return RedirectResponse(f"/sign-in?{urlencode({'then': path})}", 303)
+
+
+def _show_refusal(request: Request, refusal: Exception) -> Response:
+    """Say in the person's language what was refused."""
+    status = refusal.status_code if isinstance(refusal, HTTPException) else 500
+    return view.render(request, visit(request), "refused.html", status=status, code=status)
+
+
+def _show_bad_form(request: Request, _error: Exception) -> Response:
+    """Refuse input that no form of ours sends, without repeating it."""
+    return view.render(request, visit(request), "refused.html", status=422, code=422)

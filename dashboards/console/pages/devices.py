@@ -1,0 +1,174 @@
+"""The devices in a list, and one with its chart."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from alerts.thresholds import Thresholds
+from dashboards import access, places
+from dashboards.access import Page
+from dashboards.account import Account
+from dashboards.console import chart
+from dashboards.console.context import ConsoleContext
+from dashboards.console.view import render
+from dashboards.console.visit import Context, Viewer
+from dashboards.device_list import DeviceLine, list_devices, visible_devices
+from devices.clock import DAY
+from devices.registry import Device, Place
+from ingest.measurement import MEASUREMENTS
+from ingest.series import Reading, StoreHeld
+
+router = APIRouter(prefix="/devices")
+LISTED = 200
+LAST_READINGS = 20_000
+TABLE_ROWS = 50
+_CHARTED = (
+    ("temperature", "celsius"),
+    ("electricity", "power_w"),
+    ("electricity", "energy_wh"),
+    ("device_status", "battery"),
+)
+Span = Literal["1", "7", "30"]
+
+
+@router.get("")
+def show_list(
+    request: Request,
+    context: Context,
+    viewer: Viewer,
+    search: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
+    """Show the devices in what this account looks after."""
+    _require(viewer.account)
+    now = context.clock.now()
+    devices = visible_devices(context.registry(), viewer.account, now=now)
+    try:
+        readings, is_held = _last_readings(context, viewer.account), False
+    except StoreHeld:
+        readings, is_held = [], True
+    lines = list_devices(devices, readings, silent_after=context.silent_after, now=now)
+    with context.database.connect() as connection:
+        buildings = places.name_buildings(connection, (_building(line) for line in lines))
+    found = [line for line in lines if _matches(line, buildings, search)]
+    return render(
+        request,
+        viewer.visit,
+        "devices.html",
+        lines=found[:LISTED],
+        total=len(found),
+        silent=0 if is_held else sum(line.is_silent for line in found),
+        buildings=buildings,
+        is_held=is_held,
+        search=search,
+    )
+
+
+@router.get("/{device_id}")
+def show_device(
+    request: Request, context: Context, viewer: Viewer, device_id: str, days: Span = "1"
+) -> Response:
+    """Show one device with a chart of what it measured, and the same as a table."""
+    _require(viewer.account)
+    now = context.clock.now()
+    device, place = _visible(context, viewer.account, device_id, now)
+    since = now - int(days) * DAY
+    try:
+        field, points, battery = _history(context, device_id, since=since, until=now + 1)
+        is_held = False
+    except StoreHeld:
+        field, points, battery, is_held = "celsius", [], None, True
+    lines = _thresholds(context.thresholds, field, place)
+    with context.database.connect() as connection:
+        buildings = places.name_buildings(connection, (place.building if place else None,))
+        sites = places.name_sites(connection)
+    return render(
+        request,
+        viewer.visit,
+        "device.html",
+        zone=context.registry().zone(place.site) if place else None,
+        device=device,
+        place=place,
+        buildings=buildings,
+        sites=sites,
+        field=field,
+        battery=battery,
+        days=days,
+        is_held=is_held,
+        rows=points[: -TABLE_ROWS - 1 : -1],
+        chart=chart.draw(points, since=since, until=now, thresholds=lines) if points else None,
+    )
+
+
+def _require(viewer: Account) -> None:
+    if not access.may_visit(viewer, Page.DEVICES):
+        raise HTTPException(403)
+
+
+def _visible(
+    context: ConsoleContext, viewer: Account, device_id: str, now: int
+) -> tuple[Device, Place | None]:
+    found = visible_devices(context.registry(), viewer, now=now).get(device_id)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _last_readings(context: ConsoleContext, viewer: Account) -> list[Reading]:
+    store = context.series()
+    return [
+        reading
+        for measurement in MEASUREMENTS
+        for reading in store.last(measurement, site=viewer.site, limit=LAST_READINGS)
+    ]
+
+
+def _history(
+    context: ConsoleContext, device_id: str, *, since: int, until: int
+) -> tuple[str, list[tuple[int, float]], float | None]:
+    """Return the field to chart, its (time, value) oldest first, and the battery's last charge."""
+    store = context.series()
+    chosen: tuple[str, list[tuple[int, float]]] = ("celsius", [])
+    for measurement, field in _CHARTED:
+        readings = store.range(measurement, device_id, since=since, until=until, limit=2_000)
+        points = [
+            (reading.at, float(reading.fields[field]))
+            for reading in readings
+            if field in reading.fields
+        ]
+        if points and not chosen[1]:
+            chosen = (field, points)
+    if chosen[0] == "energy_wh":
+        chosen = ("energy_wh", [(at, value / 1_000) for at, value in chosen[1]])
+    charges = [
+        one.fields["battery"]
+        for one in store.last("device_status", device=device_id)
+        if "battery" in one.fields
+    ]
+    return (*chosen, float(charges[0]) if charges else None)
+
+
+def _thresholds(
+    thresholds: Thresholds, field: str, place: Place | None
+) -> tuple[tuple[str, float], ...]:
+    site = thresholds.at(place.site if place else None)
+    if field == "celsius":
+        fever = site.fever
+        return (
+            ("contact", fever.contact_celsius),
+            ("high", fever.high_celsius),
+            ("critical", fever.critical_celsius),
+        )
+    if field == "battery":
+        return (("battery_low", site.device.battery_low_percent),)
+    return ()
+
+
+def _building(line: DeviceLine) -> str | None:
+    return line.place.building if line.place else None
+
+
+def _matches(line: DeviceLine, buildings: dict[str, str], search: str) -> bool:
+    gate = line.place.gate if line.place else None
+    texts = (line.device.id, line.device.profile, buildings.get(_building(line) or ""), gate)
+    return any(search.strip().casefold() in (text or "").casefold() for text in texts)

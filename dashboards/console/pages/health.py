@@ -1,0 +1,49 @@
+"""What machines ask: is the console up, can people rely on it, what are the numbers."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboards.console.context import ConsoleContext
+from dashboards.console.metrics import expose
+from dashboards.console.pipeline_status import read_pipeline
+from dashboards.console.visit import Context
+
+router = APIRouter()
+
+
+@router.get("/health/live")
+def live() -> Response:
+    """Answer that the process serves."""
+    return JSONResponse({"live": True})
+
+
+@router.get("/health/ready")
+def ready(context: Context) -> Response:
+    """Answer whether readings are taken in and people can act.
+
+    A series store that is away does not count: the journal holds what it misses.
+    """
+    problems = _problems(context)
+    return JSONResponse(
+        {"ready": not problems, "problems": problems}, status_code=503 if problems else 200
+    )
+
+
+@router.get("/metrics")
+def metrics(context: Context) -> Response:
+    """Give all numbers to Prometheus; there is nothing about anybody among them."""
+    return Response(expose(context), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _problems(context: ConsoleContext) -> list[str]:
+    problems: list[str] = []
+    try:
+        if not context.is_migrated():
+            problems.append("the database has another schema: run `gatehouse migrate`")
+    except SQLAlchemyError as error:
+        problems.append(f"the database does not answer ({type(error).__name__})")
+    if not read_pipeline(context.data_dir).is_alive:
+        problems.append("the pipeline has not told of itself for ten seconds: is it running?")
+    return problems

@@ -1,0 +1,250 @@
+"""The list of incidents, one incident, and what a person does about it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import Connection
+
+from alerts import incident as incidents
+from alerts.finding import SEVERITIES, IncidentKind
+from alerts.incident import Disposition, Event, EventKind, Incident, IncidentError, State
+from dashboards import access, audit, places
+from dashboards.account import Account
+from dashboards.console.context import ConsoleContext
+from dashboards.console.paged import summarise
+from dashboards.console.view import is_fragment, render
+from dashboards.console.visit import Context, SignedIn, Viewer
+from dashboards.console.words import DISPOSITIONS, GUIDE
+from devices.registry import Role
+
+router = APIRouter()
+LISTED = 100
+SCANNED = 5 * LISTED
+"""Incidents looked through for one page of the list: most of them can be somebody else's."""
+Note = Annotated[str, Form(max_length=incidents.NOTE_CHARACTERS)]
+Which = Literal["open", "closed", "all"]
+_EVIDENCE = frozenset({EventKind.EVIDENCE, EventKind.EVIDENCE_AFTER_CLOSING})
+
+
+@router.get("/")
+def list_incidents(
+    request: Request,
+    context: Context,
+    viewer: Viewer,
+    which: Which = "open",
+    kind: IncidentKind | None = None,
+    before: Annotated[str, Query(max_length=16)] = "",
+) -> Response:
+    """Show the incidents this account looks after: unanswered, severe and old ones first."""
+    with context.database.connect() as connection:
+        found, last = _find(connection, viewer.account, which=which, kind=kind, before=before)
+        buildings = places.name_buildings(connection, (one.building for one in found))
+        sites = places.name_sites(connection)
+    return render(
+        request,
+        viewer.visit,
+        "_incident_list.html" if is_fragment(request) else "incidents.html",
+        incidents=sorted(found, key=_urgency) if which == "open" else found,
+        buildings=buildings,
+        sites=sites,
+        which=which,
+        kind=kind,
+        kinds=tuple(IncidentKind),
+        last=last,
+    )
+
+
+@router.get("/incidents/{incident_id}")
+def show(
+    request: Request, context: Context, viewer: Viewer, incident_id: str, done: str = ""
+) -> Response:
+    """Show one incident; a part of it to the page itself, when something has changed."""
+    template = "_incident.html" if is_fragment(request) else "incident.html"
+    return render_incident(request, context, viewer, incident_id, template=template, done=done)
+
+
+@router.post("/incidents/{incident_id}/acknowledge")
+def acknowledge(request: Request, context: Context, viewer: Viewer, incident_id: str) -> Response:
+    """Take care of it: one tap."""
+
+    def act(connection: Connection, now: int) -> None:
+        incidents.acknowledge(connection, incident_id, actor=viewer.account.actor, now=now)
+
+    return _act(request, context, viewer, incident_id, audit.Action.ACKNOWLEDGED, act)
+
+
+@router.post("/incidents/{incident_id}/note")
+def add_note(
+    request: Request, context: Context, viewer: Viewer, incident_id: str, note: Note = ""
+) -> Response:
+    """Write something down."""
+
+    def act(connection: Connection, now: int) -> None:
+        incidents.note(connection, incident_id, actor=viewer.account.actor, note=note, now=now)
+
+    return _act(request, context, viewer, incident_id, audit.Action.NOTED, act)
+
+
+@router.post("/incidents/{incident_id}/observe")
+def observe(request: Request, context: Context, viewer: Viewer, incident_id: str) -> Response:
+    """Keep watch until the same time tomorrow; then it asks for a recheck."""
+
+    def act(connection: Connection, now: int) -> None:
+        incidents.observe(connection, incident_id, actor=viewer.account.actor, now=now)
+
+    return _act(request, context, viewer, incident_id, audit.Action.OBSERVED, act)
+
+
+@router.post("/incidents/{incident_id}/close")
+def close(
+    request: Request,
+    context: Context,
+    viewer: Viewer,
+    incident_id: str,
+    disposition: Annotated[Disposition, Form()],
+    note: Note = "",
+    confirmed: Annotated[str, Form(max_length=3)] = "",
+) -> Response:
+    """Ask once more, then end it for good."""
+    with context.database.connect() as connection:
+        found = visible(connection, viewer.account, incident_id)
+    if not access.may_close_incident(viewer.account, found):
+        raise HTTPException(403)
+    if not confirmed:
+        return render(
+            request,
+            viewer.visit,
+            "close.html",
+            incident=found,
+            disposition=disposition,
+            note=note,
+        )
+
+    def act(connection: Connection, now: int) -> None:
+        incidents.close(
+            connection,
+            incident_id,
+            actor=viewer.account.actor,
+            disposition=disposition,
+            note=note,
+            now=now,
+        )
+
+    return _act(request, context, viewer, incident_id, audit.Action.CLOSED, act)
+
+
+def visible(connection: Connection, viewer: Account, incident_id: str) -> Incident:
+    """Return an incident the account may see.
+
+    Raises:
+        HTTPException: 404 when there is none, or it is somebody else's: that is not told apart.
+    """
+    try:
+        found = incidents.show(connection, incident_id)
+    except IncidentError:
+        raise HTTPException(404) from None
+    if not access.may_see_incident(viewer, found):
+        raise HTTPException(404)
+    return found
+
+
+def render_incident(
+    request: Request,
+    context: ConsoleContext,
+    viewer: SignedIn,
+    incident_id: str,
+    *,
+    template: str = "incident.html",
+    status: int = 200,
+    **values: Any,
+) -> Response:
+    """Return the page of an incident, or a part of it."""
+    with context.database.connect() as connection:
+        found = visible(connection, viewer.account, incident_id)
+        events = incidents.timeline(connection, incident_id)
+        buildings = places.name_buildings(connection, (found.building,))
+        sites = places.name_sites(connection)
+    page = {"done": "", "problem": "", "home": None} | values
+    return render(
+        request,
+        viewer.visit,
+        template,
+        status=status,
+        zone=context.registry().zone(found.site) if found.site else None,
+        incident=found,
+        events=events,
+        evidence=_evidence(events),
+        paged=summarise(events),
+        buildings=buildings,
+        sites=sites,
+        guide=GUIDE[found.kind],
+        dispositions=DISPOSITIONS[found.kind],
+        may_close=access.may_close_incident(viewer.account, found),
+        may_open=access.may_open_person(viewer.account, site=found.site, grid=found.grid),
+        **page,
+    )
+
+
+def _act(
+    request: Request,
+    context: ConsoleContext,
+    viewer: SignedIn,
+    incident_id: str,
+    action: audit.Action,
+    act: Any,
+) -> Response:
+    """Change an incident and record who did, in one transaction; then show it again."""
+    now = context.clock.now()
+    try:
+        with context.database.begin() as connection:
+            visible(connection, viewer.account, incident_id)
+            act(connection, now)
+            audit.record(
+                connection,
+                action,
+                account=viewer.account.name,
+                now=now,
+                about=f"incident:{incident_id}",
+            )
+    except IncidentError:
+        return render_incident(request, context, viewer, incident_id, status=409, problem="changed")
+    return RedirectResponse(f"/incidents/{incident_id}?done={action}", 303)
+
+
+def _find(
+    connection: Connection,
+    viewer: Account,
+    *,
+    which: Which,
+    kind: IncidentKind | None,
+    before: str,
+) -> tuple[list[Incident], str]:
+    """Return a page of incidents and the id to go on after, empty at the end."""
+    scanned = incidents.find(
+        connection,
+        state=State.CLOSED if which == "closed" else None,
+        open_only=which == "open",
+        grids=viewer.grids if viewer.role is Role.GRID_WORKER else None,
+        limit=SCANNED,
+        before=before or None,
+    )
+    mine: list[Incident] = []
+    for one in scanned:
+        if len(mine) == LISTED:
+            return mine, mine[-1].id
+        if kind in (None, one.kind) and access.may_see_incident(viewer, one):
+            mine.append(one)
+    return mine, scanned[-1].id if len(scanned) == SCANNED else ""
+
+
+def _urgency(one: Incident) -> tuple[bool, bool, int, int]:
+    """Return what sorts unanswered before answered, severe before mild, old before new."""
+    answered = one.state is not State.TRIGGERED
+    return one.watch, answered, -SEVERITIES.index(one.severity), one.opened_at
+
+
+def _evidence(events: Sequence[Event]) -> list[Event]:
+    """Return the observations behind an incident, the latest first."""
+    return [event for event in reversed(events) if event.kind in _EVIDENCE]

@@ -1,0 +1,248 @@
+"""What the console calls things: a text for each value of a closed list, marked for translation."""
+
+import gettext
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from alerts.finding import IncidentKind
+from alerts.incident import Disposition
+
+
+def mark(text: str) -> str:
+    """Mark a text for the catalogue; it is translated where it is shown."""
+    return text
+
+
+_KIND = {
+    "fever": mark("Fever"),
+    "fever_at_checkpoint": mark("Fever at a checkpoint"),
+    "empty_flat": mark("Empty flat lived in"),
+    "strangers": mark("Stranger at the gate"),
+    "device": mark("Device needs attention"),
+    "system": mark("Gatehouse itself"),
+}
+_SEVERITY = {
+    "minor": mark("Minor"),
+    "major": mark("Major"),
+    "critical": mark("Critical"),
+}
+_STATE = {
+    "triggered": mark("Nobody has answered"),
+    "acknowledged": mark("Somebody is on it"),
+    "observing": mark("Under observation"),
+    "closed": mark("Closed"),
+}
+_DISPOSITION = {
+    "hospital": mark("Taken to hospital"),
+    "isolation_point": mark("Moved to an isolation point"),
+    "home_isolation": mark("Isolated at home"),
+    "other_community": mark("Handed over to another community"),
+    "no_fever": mark("Measured again: no fever"),
+    "recovered": mark("Recovered"),
+    "registered": mark("Checked and put into the register"),
+    "moved_out": mark("Nobody lives there any more"),
+    "sent_away": mark("Sent away"),
+    "device_repaired": mark("Device repaired"),
+    "cause_gone": mark("The cause went away by itself"),
+    "false_alarm": mark("False alarm"),
+    "other": mark("Something else, see the note"),
+}
+_ROLE = {
+    "guard": mark("Guard"),
+    "grid_worker": mark("Grid worker"),
+    "secretary": mark("Secretary"),
+    "street_command": mark("Street command"),
+    "operator": mark("Operator"),
+}
+_EVENT = {
+    "opened": mark("Opened"),
+    "evidence": mark("Evidence"),
+    "evidence_after_closing": mark("Evidence that arrived after the closing"),
+    "became_incident": mark("Became an incident: paging begins"),
+    "raised": mark("Severity raised"),
+    "round_begun": mark("Paging begins"),
+    "step_begun": mark("Paged"),
+    "step_repeated": mark("Paged again"),
+    "step_skipped": mark("Step skipped: nobody on call"),
+    "step_failed": mark("Step failed: no page got through"),
+    "page_sent": mark("Page sent"),
+    "page_attempt_failed": mark("Page attempt failed"),
+    "page_failed": mark("Page failed on every channel"),
+    "page_not_sent": mark("Page not sent"),
+    "acknowledged": mark("Acknowledged"),
+    "lapsed": mark("Acknowledgement lapsed: paging begins again"),
+    "note": mark("Note"),
+    "observing": mark("Under observation"),
+    "recheck_due": mark("Recheck is due"),
+    "cause_gone": mark("The cause has gone"),
+    "closed": mark("Closed"),
+}
+_PAGE = {
+    "owed": mark("Waiting to be sent"),
+    "sending": mark("Being sent"),
+    "sent": mark("Sent"),
+    "failed": mark("Failed"),
+    "cancelled": mark("Not sent"),
+}
+_BODY_SITE = {
+    "axillary": mark("Armpit"),
+    "oral": mark("Mouth"),
+    "tympanic": mark("Ear"),
+    "forehead": mark("Forehead (infrared)"),
+    "wrist": mark("Wrist (infrared)"),
+    "rectal": mark("Rectal"),
+    "ambient": mark("Room, not a body"),
+    "unknown": mark("Body site not known"),
+}
+_REASON = {
+    "unknown_topic": mark("Unknown topic"),
+    "unknown_device": mark("Unknown device"),
+    "bad_encoding": mark("Wrong text encoding"),
+    "bad_json": mark("Not valid JSON"),
+    "too_deep": mark("Nested too deeply"),
+    "too_large": mark("Too large"),
+    "empty": mark("Empty"),
+    "missing_field": mark("A field is missing"),
+    "wrong_type": mark("A field has the wrong type"),
+    "out_of_range": mark("A value is out of range"),
+    "bad_checksum": mark("Wrong checksum"),
+    "bad_time": mark("Impossible time"),
+    "decoder_failed": mark("The decoder failed"),
+    "store_refused": mark("Refused by the series store"),
+}
+_IGNORED = {
+    "log_line": mark("Log line"),
+    "answer": mark("Answer to a command"),
+    "birth": mark("Birth or last-will message"),
+    "command": mark("Command to a device"),
+    "unchanged": mark("Nothing changed"),
+    "retained": mark("Retained copy"),
+    "other_content": mark("Other content, knowingly left aside"),
+}
+_PLACE = {
+    "gate": mark("Gate"),
+    "checkpoint": mark("Checkpoint"),
+    "household": mark("Household"),
+    "worker": mark("Carried by a worker"),
+}
+_FIELD = {
+    "celsius": mark("Temperature, °C"),
+    "power_w": mark("Power, W"),
+    "energy_wh": mark("Meter reading, kWh"),
+    "battery": mark("Battery, %"),
+}
+_BECAUSE = {
+    "first_contact_reading": mark("first reading of a fever's height"),
+    "above_own_baseline": mark("above this person's own normal"),
+    "two_contact_readings": mark("two readings, 5 to 30 minutes apart"),
+    "one_high_contact_reading": mark("one high reading is enough"),
+    "infrared_not_rechecked": mark("a high infrared reading was not rechecked in time"),
+    "two_of_three_at_checkpoint": mark("two of the last three readings at the checkpoint"),
+}
+_THRESHOLD = {
+    "contact": mark("fever"),
+    "high": mark("high"),
+    "critical": mark("critical"),
+    "battery_low": mark("low"),
+}
+_FOLLOWER = {
+    "series": mark("Time series"),
+    "alerts": mark("Alerts"),
+}
+
+WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "kind": _KIND,
+        "severity": _SEVERITY,
+        "state": _STATE,
+        "disposition": _DISPOSITION,
+        "role": _ROLE,
+        "event": _EVENT,
+        "page": _PAGE,
+        "body_site": _BODY_SITE,
+        "reason": _REASON,
+        "ignored": _IGNORED,
+        "place": _PLACE,
+        "field": _FIELD,
+        "because": _BECAUSE,
+        "threshold": _THRESHOLD,
+        "follower": _FOLLOWER,
+    }
+)
+
+_ABOUT_A_PERSON = (
+    Disposition.HOSPITAL,
+    Disposition.ISOLATION_POINT,
+    Disposition.HOME_ISOLATION,
+    Disposition.OTHER_COMMUNITY,
+    Disposition.NO_FEVER,
+    Disposition.RECOVERED,
+    Disposition.OTHER,
+)
+_ABOUT_A_MACHINE = (Disposition.DEVICE_REPAIRED, Disposition.FALSE_ALARM, Disposition.OTHER)
+DISPOSITIONS: Mapping[IncidentKind, tuple[Disposition, ...]] = MappingProxyType(
+    {
+        IncidentKind.FEVER: _ABOUT_A_PERSON,
+        IncidentKind.FEVER_AT_CHECKPOINT: _ABOUT_A_PERSON,
+        IncidentKind.EMPTY_FLAT: (
+            Disposition.REGISTERED,
+            Disposition.MOVED_OUT,
+            Disposition.FALSE_ALARM,
+            Disposition.OTHER,
+        ),
+        IncidentKind.STRANGERS: (
+            Disposition.SENT_AWAY,
+            Disposition.REGISTERED,
+            Disposition.FALSE_ALARM,
+            Disposition.OTHER,
+        ),
+        IncidentKind.DEVICE: _ABOUT_A_MACHINE,
+        IncidentKind.SYSTEM: _ABOUT_A_MACHINE,
+    }
+)
+"""What the closing form offers for each kind, the likeliest first."""
+
+GUIDE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "fever": (
+            mark("Phone the household, or knock. Keep two metres away and wear a mask."),
+            mark("Measure again with a thermometer under the arm."),
+            mark("Still 37.3 °C or more: keep the person apart and tell the secretary."),
+            mark("Write a note. Close the case when it is decided where the person goes."),
+        ),
+        "fever_at_checkpoint": (
+            mark("The person is standing there: keep them apart, with a mask."),
+            mark("Measure again with a thermometer under the arm."),
+            mark("Tell the secretary. Arrange the hospital, or isolation with the family."),
+            mark("Agree who measures at the door, and how often. Write it in a note."),
+        ),
+        "empty_flat": (
+            mark("Ask the neighbours, then knock. Keep two metres away and wear a mask."),
+            mark("Ask who lives there and since when; measure everybody."),
+            mark("Put them into the register, and close with what you found."),
+        ),
+        "strangers": (
+            mark("Go to the gate. Ask who they are and whom they visit."),
+            mark("Do not let them in without the secretary's consent."),
+            mark("A resident whose face the camera does not know: enrol again."),
+        ),
+        "device": (
+            mark("Look at the device: power, battery, network."),
+            mark("Until it works, measure or count there by hand."),
+        ),
+        "system": (
+            mark("Open the Intake page: it says what is held up and why."),
+            mark("Readings are kept in the journal meanwhile; nothing is lost while it has room."),
+        ),
+    }
+)
+
+
+def speaker(translations: gettext.NullTranslations) -> Callable[[str, str], str]:
+    """Return what gives the words of a list's value in a language, or the value itself."""
+
+    def word(kind: str, value: str) -> str:
+        text = WORDS[kind].get(value)
+        return value if text is None else translations.gettext(text)
+
+    return word

@@ -1,0 +1,322 @@
+"""A console over real stores for tests: a small community, its database, its series, its status."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Engine, insert
+
+import alerts.tables
+import dashboards.tables
+import devices.tables as registry_tables
+from alerts import incident as incidents
+from alerts.finding import Action, Finding, IncidentKind, Severity
+from alerts.thresholds import Thresholds
+from dashboards import account
+from dashboards.account import Account
+from dashboards.console.context import ConsoleContext
+from devices.clock import HOUR, MINUTE, ManualClock, parse_rfc3339, wall_now
+from devices.observation import BodySite, DeviceStatus, Electricity, Observation, Temperature
+from devices.registry import Role
+from devices.registry_store import load
+from gatehouse.database import create
+from ingest.ledger import Ledger, LetterDraft
+from ingest.message import Message
+from ingest.point import PointEncoder
+from ingest.sqlite_series import SqliteStore
+
+NOW = parse_rfc3339("2020-02-14T20:05:00+08:00")
+PASSWORD = "a long enough password"
+NAME, PHONE, FLAT = "孙美丽 <Sun>", "139-0000-1234", "0502"
+SUBJECT = "s-4f1c"
+
+
+@dataclasses.dataclass
+class World:
+    """Everything a test of the console holds."""
+
+    context: ConsoleContext
+    clock: ManualClock
+    engine: Engine
+    data_dir: Path
+    published: list[tuple[str, bytes]]
+
+    def find(self, **finding: Any) -> str:
+        """Let a fever be found now, with other fields where they are named."""
+        values: dict[str, Any] = {
+            "action": Action.OPEN,
+            "rule": "fever",
+            "key": f"subject:{SUBJECT}",
+            "kind": IncidentKind.FEVER,
+            "severity": Severity.MAJOR,
+            "observed_at": self.clock.now(),
+            "position": 4711,
+            "device_id": "a0:e6:f8:50:72:53",
+            "site": "xhk",
+            "grid": "g1",
+            "building": "b3",
+            "household": "h-502",
+            "subject": SUBJECT,
+            "evidence": {"celsius": 38.2, "body_site": "axillary"},
+        }
+        with self.engine.begin() as connection:
+            found = incidents.apply(
+                connection,
+                Finding(**values | finding),
+                now=self.clock.now(),
+                registry=self.context.registry(),
+            )
+        assert found is not None
+        return found
+
+    def observe(self, observations: Sequence[Observation]) -> None:
+        """Store observations in the series."""
+        store = SqliteStore(self.data_dir / "series.db")
+        encoder = PointEncoder()
+        points = [
+            point
+            for position, one in enumerate(observations)
+            for point in encoder.encode(
+                [one],
+                payload=b"",
+                topic="t",
+                position=position,
+                registry=self.context.registry(),
+            )
+        ]
+        assert not store.write(points)
+        store.close()
+
+    def bury(self, letters: Sequence[tuple[str, bytes, str, str]]) -> None:
+        """Keep dead letters of (topic, payload, reason, detail)."""
+        ledger = Ledger.open(self.data_dir / "ledger.db")
+        drafts = [
+            LetterDraft(
+                position=position,
+                message=Message(topic, payload, self.clock.now(), "mqtt"),
+                reason=reason,
+                detail=detail,
+            )
+            for position, (topic, payload, reason, detail) in enumerate(letters, 1)
+        ]
+        ledger.commit(journal="j", position=len(drafts), counts={}, letters=drafts)
+        ledger.close()
+
+    def tell(self, *, seconds_ago: float = 0, **status: Any) -> None:
+        """Write the pipeline's status."""
+        path = self.data_dir / "status.json"
+        path.write_bytes(msgspec.json.encode(_STATUS | {"at": self.clock.now()} | status))
+        then = wall_now() / 1000 - seconds_ago
+        os.utime(path, (then, then))
+
+
+def make_world(folder: Path, **overrides: Any) -> World:
+    """Build a community of two grids with an account for each role, signed in nowhere."""
+    engine = create(f"sqlite:///{folder / 'state.db'}")
+    with engine.begin() as connection:
+        for tables in (registry_tables, alerts.tables, dashboards.tables):
+            tables.metadata.create_all(connection)
+        _settle(connection)
+        for one in ACCOUNTS:
+            account.create(connection, one, password=PASSWORD, now=wall_now())
+    registry = load(engine)
+    clock = ManualClock(NOW)
+    published: list[tuple[str, bytes]] = []
+
+    async def publish(topic: str, payload: bytes) -> None:
+        published.append((topic, payload))
+
+    SqliteStore(folder / "series.db").write([])
+    reader = SqliteStore(folder / "series.db", read_only=True)
+    values: dict[str, Any] = {
+        "database": engine,
+        "registry": lambda: registry,
+        "clock": clock,
+        "data_dir": folder,
+        "series": lambda: reader,
+        "publish": publish,
+        "is_migrated": lambda: True,
+        "silent_after": lambda profile: None if profile == "gatehouse_v1" else 2 * HOUR,
+        "thresholds": Thresholds(),
+        "console_url": "http://127.0.0.1",
+        "demo": True,
+    }
+    return World(ConsoleContext(**values | overrides), clock, engine, folder, published)
+
+
+def a_day_of_fever(until: int) -> list[Observation]:
+    """Return a day of one home thermometer that ends with a fever, and of one meter."""
+    warm: list[Observation] = [
+        Temperature(
+            device_id="a0:e6:f8:50:72:53",
+            observed_at=until - hour * HOUR,
+            received_at=until - hour * HOUR,
+            celsius=36.5 + (0.1 * (hour % 3)) + (1.6 if hour < 2 else 0),
+            body_site=BodySite.AXILLARY,
+        )
+        for hour in range(23, -1, -1)
+    ]
+    power: list[Observation] = [
+        Electricity(
+            device_id="shellyem-1",
+            observed_at=until - minutes * MINUTE,
+            received_at=until - minutes * MINUTE,
+            power_w=60 + (900 if minutes % 360 < 60 else 0),
+        )
+        for minutes in range(24 * 60, 180, -10)
+    ]
+    status = DeviceStatus(
+        device_id="a0:e6:f8:50:72:53", observed_at=until, received_at=until, battery=9
+    )
+    return [*warm, *power, status]
+
+
+ACCOUNTS = (
+    Account(name="worker", role=Role.GRID_WORKER, site="xhk", grids=("g1",), worker="worker-1"),
+    Account(name="neighbour", role=Role.GRID_WORKER, site="xhk", grids=("g2",)),
+    Account(name="guard", role=Role.GUARD, site="xhk"),
+    Account(name="secretary", role=Role.SECRETARY, site="xhk"),
+    Account(name="elsewhere", role=Role.SECRETARY, site="far"),
+    Account(name="command", role=Role.STREET_COMMAND),
+    Account(name="operator", role=Role.OPERATOR),
+)
+
+
+def _settle(connection: Any) -> None:
+    rows: list[tuple[Any, list[dict[str, Any]]]] = [
+        (
+            registry_tables.site,
+            [
+                {"id": "xhk", "name": "Xiaohukou", "community": "", "zone": "Asia/Shanghai"},
+                {"id": "far", "name": "Far away", "community": "", "zone": "Asia/Urumqi"},
+            ],
+        ),
+        (
+            registry_tables.grid,
+            [
+                {"id": "g1", "site": "xhk", "name": "Grid 1"},
+                {"id": "g2", "site": "xhk", "name": "Grid 2"},
+            ],
+        ),
+        (
+            registry_tables.building,
+            [
+                {"id": "b3", "site": "xhk", "grid": "g1", "name": "Building 3"},
+                {"id": "b7", "site": "xhk", "grid": "g2", "name": "Building 7"},
+            ],
+        ),
+        (
+            registry_tables.household,
+            [
+                {"id": "h-502", "building": "b3", "flat": FLAT},
+                {"id": "h-101", "building": "b7", "flat": "0101"},
+            ],
+        ),
+        (
+            registry_tables.resident,
+            [{"subject": SUBJECT, "external_id": "R-1", "name": NAME, "phone": PHONE}],
+        ),
+        (registry_tables.residence, [{"subject": SUBJECT, "since": 0, "household": "h-502"}]),
+        (
+            registry_tables.device,
+            [
+                {"id": "a0:e6:f8:50:72:53", "profile": "esp32_ble2mqtt"},
+                {"id": "shellyem-1", "profile": "shelly_gen1_em"},
+                {"id": "1026700", "profile": "huaan_face_terminal"},
+                {"id": "hand-1", "profile": "gatehouse_v1"},
+            ],
+        ),
+        (
+            registry_tables.device_binding,
+            [
+                _bound("a0:e6:f8:50:72:53", place="household", household="h-502"),
+                _bound("shellyem-1", place="household", household="h-101"),
+                _bound("1026700", place="gate", gate="north"),
+                _bound("hand-1", place="worker", worker="worker-1"),
+            ],
+        ),
+        (registry_tables.worker, [{"id": "worker-1", "name": "Li"}]),
+        (
+            registry_tables.rota,
+            [
+                {
+                    "worker": "worker-1",
+                    "role": "grid_worker",
+                    "site": "xhk",
+                    "grid": "g1",
+                    "weekdays": "0,1,2,3,4,5,6",
+                    "begins": 0,
+                    "ends": 1440,
+                }
+            ],
+        ),
+    ]
+    for table, values in rows:
+        connection.execute(insert(table), values)
+
+
+def _bound(device: str, **place: str) -> dict[str, Any]:
+    unbound = {"household": None, "gate": None, "worker": None, "until": None}
+    return unbound | {"device": device, "since": 0, "site": "xhk"} | place
+
+
+_STATUS: dict[str, Any] = {
+    "version": "0",
+    "broker": "mqtt://127.0.0.1:1883",
+    "sources": [
+        {
+            "name": "mqtt",
+            "connected": True,
+            "protocol": "5",
+            "session": 1,
+            "since": NOW - HOUR,
+            "granted": {"#": 1},
+            "received": 12_345,
+            "unguarded": 3,
+            "acks": 12_342,
+            "reconnects": 1,
+            "problem": "",
+            "draining": False,
+        }
+    ],
+    "journal": {
+        "id": "j",
+        "base": 1,
+        "head": 12_345,
+        "bytes": 5_000_000,
+        "max_bytes": 20 * 1024**3,
+        "unread_bytes": 0,
+        "limit_bytes": 20 * 1024**3,
+        "level": "",
+        "hours_left": None,
+        "problem": "",
+        "damaged_files": 0,
+        "damaged_rows": 0,
+        "files": 1,
+    },
+    "followers": {
+        "series": {"cursor": 12_300, "durable": 12_300, "pending": 45, "held": ""},
+        "alerts": {"cursor": 12_345, "durable": 12_345, "pending": 0, "held": ""},
+    },
+    "books": {
+        "received": 12_345,
+        "stored": 12_200,
+        "ignored": {"log_line": 90},
+        "dead_open": 10,
+        "dead_discarded": 0,
+        "expired": 0,
+        "lost": 0,
+        "pending": 45,
+        "dead": {"bad_json": 10},
+        "dead_replayed": 0,
+        "points_encoded": 20_000,
+        "points_accepted": 20_000,
+        "points_rejected": 0,
+    },
+    "counters": {"observations": 12_290},
+    "pages": {"sent": 7, "owed": 0},
+    "progress": None,
+}
