@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: rendered to classic JSON, checked, mounted or pushed."""
