@@ -51,4 +51,16 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     detail: str = ""
 
 
+class DecodeError(Exception):
+    """A payload cannot be used: how codecs and readers say :class:`DeadLetter`.
+
+    Trying again cannot help. ``detail`` names the field or place, never a value.
+    """
+
+    def __init__(self, reason: DeadLetterReason, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
 Outcome = tuple[Observation, ...] | Ignored | DeadLetter

@@ -1,0 +1,195 @@
+"""Our own format: JSON on ``gatehouse/v1/{site}/{device}``, one observation or an array of them.
+
+``kind`` in snake case, the field names of :mod:`devices.observation`, RFC 3339 times. It is also
+how readings taken by hand arrive.
+"""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from devices.device_time import Arrival, judge_time
+from devices.measure import AMBIENT, ENERGY_WH, PERCENT, POWER_W, possible_celsius
+from devices.observation import (
+    BodySite,
+    Credential,
+    Crossing,
+    CrossingOutcome,
+    DeviceStatus,
+    Direction,
+    Electricity,
+    LitWindow,
+    Observation,
+    Temperature,
+    TimeSource,
+)
+from devices.outcome import DeadLetterReason, DecodeError
+from devices.path import Scope, checked_id
+
+Id = Annotated[str, Meta(min_length=1, max_length=128)]
+Percent = Annotated[float, Meta(ge=PERCENT.low, le=PERCENT.high)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Watts = Annotated[float, Meta(ge=POWER_W.low, le=POWER_W.high)]
+WattHours = Annotated[float, Meta(ge=ENERGY_WH.low, le=ENERGY_WH.high)]
+Celsius = Annotated[float, Meta(ge=AMBIENT.low, le=AMBIENT.high)]
+
+
+class _Said(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="kind",
+):
+    """What every observation may say.
+
+    ``received_at`` and ``time_source`` are ours to say: accepted, so that what we publish can be
+    read back, and not believed.
+    """
+
+    device_id: Id | None = None
+    observed_at: str | None = None
+    received_at: str | None = None
+    time_source: str | None = None
+    event_id: Id | None = None
+    channel: Annotated[str, Meta(max_length=64)] = ""
+
+
+class TemperatureSaid(_Said, frozen=True, gc=False, kw_only=True, tag="temperature"):
+    """A temperature; without a body site it is of an unknown one, never of a room."""
+
+    celsius: float
+    body_site: BodySite = BodySite.UNKNOWN
+    adjusted_to: BodySite | None = None
+    subject: Id | None = None
+    ambient_celsius: Celsius | None = None
+
+
+class CrossingSaid(_Said, frozen=True, gc=False, kw_only=True, tag="crossing"):
+    """Somebody at a gate."""
+
+    direction: Direction = Direction.UNKNOWN
+    outcome: CrossingOutcome = CrossingOutcome.UNKNOWN
+    subject: Id | None = None
+    stranger: bool = False
+    credential: Credential | None = None
+    score: Share | None = None
+    mask: bool | None = None
+
+
+class ElectricitySaid(_Said, frozen=True, gc=False, kw_only=True, tag="electricity"):
+    """Power and/or energy."""
+
+    power_w: Watts | None = None
+    energy_wh: WattHours | None = None
+
+
+class LitWindowSaid(_Said, frozen=True, gc=False, kw_only=True, tag="lit_window"):
+    """A window, lit or dark."""
+
+    lit: bool
+    household: Id | None = None
+
+
+class DeviceStatusSaid(_Said, frozen=True, gc=False, kw_only=True, tag="device_status"):
+    """What the device says of itself."""
+
+    online: bool | None = None
+    battery: Percent | None = None
+    signal: float | None = None
+    sequence: Annotated[int, Meta(ge=0)] | None = None
+
+
+Said = TemperatureSaid | CrossingSaid | ElectricitySaid | LitWindowSaid | DeviceStatusSaid
+
+_STRUCTS: dict[type[_Said], type[Observation]] = {
+    TemperatureSaid: Temperature,
+    CrossingSaid: Crossing,
+    ElectricitySaid: Electricity,
+    LitWindowSaid: LitWindow,
+    DeviceStatusSaid: DeviceStatus,
+}
+_OURS = frozenset(_Said.__struct_fields__)
+_WITH_ZONE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_PLACE = re.compile(r"`\$([^`]*)`")
+_FIELD = re.compile(r"field `([a-z_]{1,32})`")
+
+
+def read_canonical(scope: Scope, arrival: Arrival) -> tuple[Observation, ...]:
+    """Return the observations of a document in our own format.
+
+    Args:
+        scope: One object or an array of them, and the topic's device.
+        arrival: When the message came.
+
+    Raises:
+        DecodeError: MISSING_FIELD, WRONG_TYPE, OUT_OF_RANGE or BAD_TIME with the field's name;
+            UNKNOWN_DEVICE where the payload says another device than the topic; EMPTY for an
+            empty array.
+    """
+    said: list[Said] = _convert(scope.root if isinstance(scope.root, list) else [scope.root])
+    if not said:
+        raise DecodeError(DeadLetterReason.EMPTY, "an array without observations")
+    device_id = scope.names["device"]
+    return tuple([_observation(one, device_id, arrival) for one in said])
+
+
+def _convert(document: list[object]) -> list[Said]:
+    try:
+        return msgspec.convert(document, list[Said])
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error)) from None
+
+
+def _refusal(words: str) -> DecodeError:
+    """Return msgspec's words as a reason and a place, without the value they may quote."""
+    place = _PLACE.search(words)
+    where = place[1].removeprefix("[...]").lstrip(".") if place else ""
+    field = _FIELD.search(words)
+    if field:
+        where = f"{where}.{field[1]}" if where else field[1]
+    if "missing required field" in words:
+        return DecodeError(DeadLetterReason.MISSING_FIELD, where)
+    if "unknown field" in words:
+        return DecodeError(DeadLetterReason.WRONG_TYPE, f"{where or 'a field'}: unknown")
+    if " <= " in words or " >= " in words:
+        return DecodeError(DeadLetterReason.OUT_OF_RANGE, where)
+    return DecodeError(DeadLetterReason.WRONG_TYPE, where or "not an observation")
+
+
+def _observation(said: Said, device_id: str, arrival: Arrival) -> Observation:
+    if said.device_id is not None and said.device_id != device_id:
+        raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, "device_id is not the topic's device")
+    _check(said)
+    observed_at, time_source = _moment(said.observed_at, device_id, arrival)
+    values: dict[str, Any] = {
+        name: getattr(said, name) for name in said.__struct_fields__ if name not in _OURS
+    }
+    return _STRUCTS[type(said)](
+        device_id=device_id,
+        observed_at=observed_at,
+        received_at=arrival.received_at,
+        event_id=said.event_id,
+        channel=checked_id(said.channel, "channel"),
+        time_source=time_source,
+        **values,
+    )
+
+
+def _check(said: Said) -> None:
+    if isinstance(said, TemperatureSaid):
+        low, high = possible_celsius(said.body_site)
+        if not low <= said.celsius <= high:
+            raise DecodeError(DeadLetterReason.OUT_OF_RANGE, "celsius")
+    if isinstance(said, ElectricitySaid) and said.power_w is None and said.energy_wh is None:
+        raise DecodeError(DeadLetterReason.MISSING_FIELD, "power_w or energy_wh")
+
+
+def _moment(said: str | None, device_id: str, arrival: Arrival) -> tuple[int, TimeSource]:
+    if said is not None and not _WITH_ZONE.fullmatch(said):
+        raise DecodeError(DeadLetterReason.BAD_TIME, "observed_at")
+    return judge_time(said, arrival, device_id)

@@ -1,0 +1,26 @@
+"""Bytes to what a profile's paths walk: objects, arrays, texts, numbers.
+
+A codec knows a wire format and no meaning; which field is what stands in the profile that names
+it. It raises :class:`devices.outcome.DecodeError` and nothing else.
+"""
+
+from collections.abc import Callable
+
+from devices.codecs.ble2mqtt import read_lywsd02, read_temperature_measurement_text
+from devices.codecs.dlt645 import read_frames
+from devices.codecs.face_terminal import read_wrapped_json
+from devices.codecs.plain import read_json, read_json_or_text, read_text
+from devices.codecs.temperature_measurement import read_temperature_measurement
+
+Codec = Callable[[bytes], object]
+
+CODECS: dict[str, Codec] = {
+    "json": read_json,
+    "text": read_text,
+    "json_or_text": read_json_or_text,
+    "wrapped_json": read_wrapped_json,
+    "temperature_measurement": read_temperature_measurement,
+    "ble2mqtt_temperature_measurement": read_temperature_measurement_text,
+    "ble2mqtt_lywsd02": read_lywsd02,
+    "dlt645": read_frames,
+}

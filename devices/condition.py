@@ -1,0 +1,62 @@
+"""Conditions of a profile: which payloads, and which items of a loop, a block is about."""
+
+from collections.abc import Callable, Sequence
+
+from devices.block import Test
+from devices.path import Scope, as_text, compile_path, is_blank
+
+Condition = Callable[[Scope], bool]
+PRESENT = "*"
+"""The test that anything but absent passes."""
+
+
+def compile_condition(
+    when: Test | Sequence[Test] | None, unless: Test | Sequence[Test] | None
+) -> Condition | None:
+    """Return what tells whether a block applies; None where it always does.
+
+    A table holds when all its tests do, a list of tables when one of them does.
+    """
+    wanted = _any(when) if when else None
+    unwanted = _any(unless) if unless else None
+    if unwanted is None:
+        return wanted
+    if wanted is None:
+        return lambda scope: not unwanted(scope)
+    return lambda scope: wanted(scope) and not unwanted(scope)
+
+
+def _any(tests: Test | Sequence[Test]) -> Condition:
+    conditions = tuple(_all(table) for table in ([tests] if isinstance(tests, dict) else tests))
+    if len(conditions) == 1:
+        return conditions[0]
+
+    def holds(scope: Scope) -> bool:
+        for condition in conditions:  # noqa: SIM110 - a generator costs more than the tests
+            if condition(scope):
+                return True
+        return False
+
+    return holds
+
+
+def _all(table: Test) -> Condition:
+    conditions = tuple(_test(path, test) for path, test in table.items())
+    if len(conditions) == 1:
+        return conditions[0]
+
+    def holds(scope: Scope) -> bool:
+        for condition in conditions:  # noqa: SIM110 - a generator costs more than the tests
+            if not condition(scope):
+                return False
+        return True
+
+    return holds
+
+
+def _test(path: str, test: object) -> Condition:
+    get = compile_path(path)
+    if test == PRESENT:
+        return lambda scope: (value := get(scope)) is not None and not is_blank(value)
+    words = frozenset(as_text(word) for word in (test if isinstance(test, tuple) else (test,)))
+    return lambda scope: (word := as_text(get(scope))) is not None and word in words

@@ -1,0 +1,133 @@
+"""What a device says about time, and whether it is believed."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from devices.clock import DAY, MINUTE
+from devices.measure import parse_number
+from devices.observation import TimeSource
+from devices.outcome import DeadLetterReason, DecodeError
+from devices.registry import Registry
+
+OLDEST = 7 * DAY
+NEWEST = 5 * MINUTE
+"""A device time is believed when it is after ``received_at − OLDEST`` and before ``+ NEWEST``."""
+
+_SECONDS_BELOW = 100_000_000_000
+_MILLISECONDS_BELOW = _SECONDS_BELOW * 1_000
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local wall time; the zone is added afterwards
+_MILLISECOND = timedelta(milliseconds=1)
+_TO_MINUTES = len("2020-02-14T12:03")
+
+
+class Arrival(msgspec.Struct, gc=False, frozen=True):
+    """What is known of a message without reading it.
+
+    Attributes:
+        received_at: When it came; milliseconds UTC.
+        unsaid: What stands for the time where the device says none: ARRIVAL, or BACKLOG where a
+            broker kept the message while we were away.
+        registry: Which devices and people are known, and where they are; None where nobody is.
+        default_zone: The zone of a device that stands nowhere.
+    """
+
+    received_at: int
+    unsaid: TimeSource
+    registry: Registry | None
+    default_zone: ZoneInfo
+
+    def zone_of(self, device_id: str) -> ZoneInfo:
+        """Return the zone of the place where a device stands."""
+        if self.registry is None:
+            return self.default_zone
+        place = self.registry.place(device_id, self.received_at)
+        return self.registry.zone(place.site) if place else self.default_zone
+
+
+def judge_time(
+    said: object, arrival: Arrival, device_id: str, zone: ZoneInfo | None = None
+) -> tuple[int, TimeSource]:
+    """Return ``observed_at`` and where it comes from.
+
+    Args:
+        said: ISO text with or without a zone (``/`` or ``.`` may separate the date), or seconds,
+            milliseconds or microseconds since 1970 UTC, told apart by their size; None where the
+            device says nothing.
+        arrival: The message's arrival.
+        device_id: Whose place gives the zone of a local time.
+        zone: The zone of local times, when the profile knows it.
+
+    Raises:
+        DecodeError: BAD_TIME, this is no time at all; WRONG_TYPE, this is not even text or number.
+    """
+    if said is None:
+        return arrival.received_at, arrival.unsaid
+    received_at = arrival.received_at
+    if isinstance(said, str):
+        at = _parse(said, zone or arrival.zone_of(device_id), received_at)
+    else:
+        at = _since_1970(said)
+    if received_at - OLDEST < at < received_at + NEWEST:
+        return at, TimeSource.DEVICE
+    waited = arrival.unsaid is TimeSource.BACKLOG
+    return received_at, TimeSource.BACKLOG if waited else TimeSource.REFUSED
+
+
+def _since_1970(said: object) -> int:
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, "time")
+    if said < _SECONDS_BELOW:
+        return round(said * 1_000)
+    if said < _MILLISECONDS_BELOW:
+        return round(said)
+    return round(said // 1_000)
+
+
+def _parse(text: str, zone: ZoneInfo, near: int) -> int:
+    text = text.strip()
+    if len(text) < _TO_MINUTES:
+        return _since_1970(_number(text))
+    if text[4] in "/.":
+        text = text.replace(text[4], "-", 2)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _since_1970(_number(text))
+    if moment.tzinfo is not None:
+        return (moment.replace(tzinfo=None) - _EPOCH - _offset(moment)) // _MILLISECOND
+    local = (moment - _EPOCH) // _MILLISECOND
+    early, late = _offsets(zone, local // MINUTE)
+    if early == late:
+        return local - early
+    return min(local - early, local - late, key=lambda at: abs(at - near))
+
+
+def _number(text: str) -> float:
+    try:
+        return parse_number(text, "time")
+    except DecodeError:
+        raise DecodeError(DeadLetterReason.BAD_TIME, "time") from None
+
+
+def _offset(moment: datetime) -> timedelta:
+    return moment.utcoffset() or timedelta(0)
+
+
+@lru_cache(maxsize=4096)
+def _offsets(zone: ZoneInfo, minute: int) -> tuple[int, int]:
+    """Return the offsets from UTC, in milliseconds, of both candidates of a local minute.
+
+    They differ in the hour that a clock change repeats and in the one it leaves out. A zone's
+    offset does not change within a minute, and devices talk about the same few minutes.
+
+    Args:
+        zone: The zone.
+        minute: Minutes since 1970 of its wall clock.
+    """
+    moment = (_EPOCH + timedelta(minutes=minute)).replace(tzinfo=zone)
+    offsets = (moment.replace(fold=fold).utcoffset() for fold in (0, 1))
+    early, late = ((offset or timedelta(0)) // _MILLISECOND for offset in offsets)
+    return early, late

@@ -1,0 +1,209 @@
+"""The fields of an observation's block, compiled to readers: a value, None where it is absent."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from devices.block import Block, Number, Paths, Word
+from devices.measure import (
+    AMBIENT,
+    CELSIUS,
+    COUNT,
+    ENERGY_WH,
+    PERCENT,
+    POWER_W,
+    SHARE,
+    SIGNAL,
+    Conversion,
+    Measure,
+    convert,
+    parse_number,
+)
+from devices.observation import BodySite, Credential, CrossingOutcome, Direction
+from devices.outcome import DeadLetterReason, DecodeError
+from devices.path import Getter, Scope, as_text, compile_paths, compile_template, is_blank
+
+Reader = Callable[[Scope], Any]
+
+MEASURES: dict[str, Measure] = {
+    "celsius": CELSIUS,
+    "ambient_celsius": AMBIENT,
+    "power_w": POWER_W,
+    "energy_wh": ENERGY_WH,
+    "score": SHARE,
+    "battery": PERCENT,
+    "signal": SIGNAL,
+    "sequence": COUNT,
+}
+CHOICES: dict[str, type[StrEnum]] = {
+    "body_site": BodySite,
+    "adjusted_to": BodySite,
+    "direction": Direction,
+    "outcome": CrossingOutcome,
+    "credential": Credential,
+}
+FLAGS = frozenset({"stranger", "mask", "lit", "online"})
+TEXTS = frozenset({"household"})
+
+
+def compile_fields(block: Block, names: frozenset[str]) -> tuple[tuple[str, Reader], ...]:
+    """Return the readers of what a block says, by field.
+
+    Raises:
+        ValueError: A unit or a word is none that we know; says which.
+    """
+    return tuple(
+        (name, _compile_field(name, getattr(block, name), names))
+        for name in type(block).model_fields
+        if name in MEASURES.keys() | CHOICES.keys() | FLAGS | TEXTS
+        and getattr(block, name) is not None
+    )
+
+
+def _compile_field(name: str, said: Any, names: frozenset[str]) -> Reader:
+    if name in MEASURES:
+        number = said if isinstance(said, Number) else Number(path=said)
+        return _compile_number(name, number, MEASURES[name])
+    if name in CHOICES:
+        return _compile_choice(name, said, CHOICES[name])
+    if name in FLAGS:
+        return _compile_flag(name, said)
+    return compile_template(said, names)
+
+
+def _compile_number(name: str, number: Number, measure: Measure) -> Reader:
+    get = compile_paths(number.path) if number.path else _compile_sum(number.sum or (), name)
+    where = f"{name}: {number.path or ' + '.join(number.sum or ())}"
+    low, high = number.range or (measure.low, measure.high)
+    absent = frozenset(number.absent)
+    conversion = _conversion(name, number.unit, measure)
+    unit_from = compile_paths(number.unit_from) if number.unit_from else None
+    is_whole = measure is COUNT
+    skips_arrays = number.scalar
+
+    def read(scope: Scope) -> float | int | None:
+        value = get(scope)
+        if value is None or (absent and _hashable(value) in absent):
+            return None
+        if not (type(value) is float or type(value) is int):
+            if is_blank(value) or (skips_arrays and isinstance(value, list)):
+                return None
+            value = as_number(value, where)
+            if value in absent:
+                return None
+        by = _named(unit_from(scope), measure, where) if unit_from else conversion
+        if by is not None:
+            value = convert(value, by)
+        if not low <= value <= high:
+            raise DecodeError(DeadLetterReason.OUT_OF_RANGE, where)
+        return _whole(value, where) if is_whole else float(value)
+
+    return read
+
+
+def _compile_sum(paths: tuple[str, ...], name: str) -> Getter:
+    getters = tuple(compile_paths(path) for path in paths)
+
+    def get(scope: Scope) -> float | None:
+        total = 0.0
+        for getter in getters:
+            value = getter(scope)
+            if value is None or is_blank(value):
+                return None
+            total += as_number(value, name)
+        return total
+
+    return get
+
+
+def as_number(value: object, where: str) -> float | int:
+    """Return a number, or the number that a text says.
+
+    Raises:
+        DecodeError: WRONG_TYPE, it is neither.
+    """
+    if isinstance(value, str):
+        return parse_number(value, where)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, where)
+    return value
+
+
+def _hashable(value: object) -> object:
+    return value if isinstance(value, str | int | float) else None
+
+
+def _whole(value: float, where: str) -> int:
+    if value != int(value):
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, where)
+    return int(value)
+
+
+def _conversion(name: str, unit: str | None, measure: Measure) -> Conversion | None:
+    """Return how a unit is converted; None where it is the observation's own."""
+    own = next(iter(measure.units))
+    if unit is None or unit == own:
+        return None
+    if unit not in measure.units:
+        raise ValueError(f"{name}: unit {unit!r} is none of {', '.join(measure.units)}")
+    return measure.units[unit]
+
+
+def _named(said: object, measure: Measure, where: str) -> Conversion | None:
+    """Return the conversion of the unit a payload names; None where it names none."""
+    if said is None or is_blank(said):
+        return None
+    word = said if isinstance(said, str) else ""
+    conversion = measure.units.get(measure.spellings.get(word, word))
+    if conversion is None:
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, f"{where}: unit")
+    return conversion
+
+
+def _compile_choice(name: str, said: str | Word, choices: type[StrEnum]) -> Reader:
+    if isinstance(said, str):
+        constant = _choice(name, said, choices)
+        return lambda _: constant
+    words = {word: _choice(name, value, choices) for word, value in (said.map or {}).items()}
+    other = None if said.other is None else _choice(name, said.other, choices)
+    return _compile_map(said.path, words, other)
+
+
+def _choice(name: str, word: str | bool, choices: type[StrEnum]) -> StrEnum:
+    try:
+        return choices(str(word))
+    except ValueError:
+        raise ValueError(f"{name}: {word!r} is none of {', '.join(choices)}") from None
+
+
+def _compile_flag(name: str, said: bool | str | Word) -> Reader:
+    if isinstance(said, bool):
+        return lambda _: said
+    if isinstance(said, Word) and said.map is not None:
+        words = [value for value in (*said.map.values(), said.other) if isinstance(value, str)]
+        if words:
+            raise ValueError(f"{name}: {words[0]!r} is neither true nor false")
+        return _compile_map(said.path, said.map, said.other)
+    get = compile_paths(said.path if isinstance(said, Word) else said)
+
+    def read(scope: Scope) -> bool | None:
+        value = get(scope)
+        if value is None or is_blank(value):
+            return None
+        if isinstance(value, bool):
+            return value
+        if value in {"true", "false"}:
+            return value == "true"
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, name)
+
+    return read
+
+
+def _compile_map(paths: Paths, words: Mapping[str, object], other: object) -> Reader:
+    get = compile_paths(paths)
+
+    def read(scope: Scope) -> object:
+        word = as_text(get(scope))
+        return None if word is None else words.get(word, other)
+
+    return read

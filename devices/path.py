@@ -1,0 +1,189 @@
+"""Ways into a decoded payload: paths, templates and loops, compiled once to plain callables.
+
+A path is keys and array places with dots between (``person.temperatur``, ``Power.0``); ``.`` is
+the whole, and one that begins with ``/`` starts at the payload's root where others start at the
+loop's item. What is not there, and JSON's null, are None: absent. So are the texts in ``BLANK``.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from devices.outcome import DeadLetterReason, DecodeError
+from devices.topic import Names
+
+MAX_ID = 128
+"""Characters of a device's, a channel's or an event's id; the registry's column is as long."""
+
+BLANK = frozenset({"", "-", "--", "---"})
+_NAME_OR_PATH = re.compile(r"\{([^{}]+)\}")
+
+
+class Scope(msgspec.Struct, gc=False):
+    """Where a reader stands: the payload, the topic's names, the item of its loop and its key."""
+
+    root: object
+    names: Names
+    item: object
+    key: str = ""
+
+
+Getter = Callable[[Scope], object]
+TextGetter = Callable[[Scope], str | None]
+
+
+def compile_path(path: str) -> Getter:
+    """Return what gets the value of a path, None where it is absent."""
+    if path == "{key}":
+        return lambda scope: scope.key
+    steps = tuple(step for step in path.lstrip("/").split(".") if step)
+    if path.startswith("/"):
+        return lambda scope: follow(scope.root, steps)
+    if len(steps) == 1:
+        return _one_step(steps[0])
+    return lambda scope: follow(scope.item, steps)
+
+
+def compile_paths(paths: str | Sequence[str]) -> Getter:
+    """Return what gets the value of the first of some paths that is not absent."""
+    if isinstance(paths, str):
+        return compile_path(paths)
+    if len(paths) == 1:
+        return compile_path(paths[0])
+    getters = tuple(compile_path(path) for path in paths)
+
+    def get(scope: Scope) -> object:
+        for getter in getters:
+            value = getter(scope)
+            if value is not None and not is_blank(value):
+                return value
+        return None
+
+    return get
+
+
+def compile_templates(texts: str | Sequence[str], topic_names: frozenset[str]) -> TextGetter:
+    """Return what fills the first of some templates of which nothing is absent."""
+    if isinstance(texts, str):
+        return compile_template(texts, topic_names)
+    getters = tuple(compile_template(text, topic_names) for text in texts)
+    return lambda scope: next(
+        (text for getter in getters if (text := getter(scope)) is not None), None
+    )
+
+
+def compile_template(text: str, topic_names: frozenset[str]) -> TextGetter:
+    """Return what fills a text's braces with names of the topic or values of paths.
+
+    One absent value makes the whole absent. Whole numbers are written without a point.
+    """
+    pieces = _NAME_OR_PATH.split(text)
+    if len(pieces) == 1:
+        return lambda _: text
+    plain, filled = pieces[0::2], pieces[1::2]
+    if plain == ["", ""]:
+        return _alone(filled[0], topic_names)
+    getters = [_alone(piece, topic_names) for piece in filled]
+
+    def get(scope: Scope) -> str | None:
+        filled = [plain[0]]
+        for getter, after in zip(getters, plain[1:], strict=True):
+            value = getter(scope)
+            if value is None:
+                return None
+            filled += (value, after)
+        return "".join(filled)
+
+    return get
+
+
+def placeholders(text: str) -> list[str]:
+    """Return what stands in a text's braces."""
+    return _NAME_OR_PATH.findall(text)
+
+
+def compile_loop(pattern: str) -> Callable[[object], list[tuple[str, object]]]:
+    """Return what lists (key, item) of a loop: ``params.switch:*`` or ``*`` or ``readings.*``.
+
+    The star stands for the key, or its rest, of an object's members, or for the place in an
+    array. Where there is neither object nor array, or nothing at all, the loop is empty.
+    """
+    before, _, last = pattern.rpartition(".")
+    steps = tuple(step for step in before.split(".") if step)
+    start, _, end = last.partition("*")
+
+    def loop(root: object) -> list[tuple[str, object]]:
+        holder = follow(root, steps) if steps else root
+        if isinstance(holder, dict):
+            if last == "*":
+                return list(holder.items())
+            return [
+                (key[len(start) : len(key) - len(end)], item)
+                for key, item in holder.items()
+                if key.startswith(start) and key.endswith(end)
+            ]
+        if isinstance(holder, list) and last == "*":
+            return [(str(place), item) for place, item in enumerate(holder)]
+        return []
+
+    return loop
+
+
+def follow(value: object, steps: tuple[str, ...]) -> object:
+    """Return what stands at the end of some steps, None where a step leads nowhere."""
+    for step in steps:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def is_blank(value: object) -> bool:
+    """Return whether a value is a text that devices send for "nothing"."""
+    return isinstance(value, str) and value.strip() in BLANK
+
+
+def as_text(value: object) -> str | None:
+    """Return a value as the text of an id: None for absent, blank and composite values."""
+    if isinstance(value, str):
+        return None if is_blank(value) else value.strip()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, int | float) else None
+
+
+def checked_id(text: str, where: str) -> str:
+    """Return an id that may be written anywhere.
+
+    Raises:
+        DecodeError: WRONG_TYPE, it holds a line break or another sign nobody can print;
+            OUT_OF_RANGE, it is longer than ``MAX_ID``.
+    """
+    if len(text) > MAX_ID:
+        raise DecodeError(DeadLetterReason.OUT_OF_RANGE, where)
+    if not text.isprintable():
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, where)
+    return text
+
+
+def _one_step(key: str) -> Getter:
+    def get(scope: Scope) -> object:
+        item = scope.item
+        return item.get(key) if isinstance(item, dict) else follow(item, (key,))
+
+    return get
+
+
+def _alone(piece: str, topic_names: frozenset[str]) -> TextGetter:
+    if piece in topic_names:
+        return lambda scope: scope.names.get(piece)
+    if piece == "key":
+        return lambda scope: scope.key
+    get = compile_path(piece)
+    return lambda scope: as_text(get(scope))

@@ -1,0 +1,162 @@
+"""Device profiles: what one device family sends, as TOML. ``profiles/README.md`` is the language.
+
+``block.py`` has the shape of the file's blocks, ``compile.py`` turns them into callables,
+``example.py`` runs the examples.
+"""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from devices.block import MessageBlock, Reply, Strict, Zone
+from devices.clock import DAY, HOUR, MINUTE, SECOND
+from devices.outcome import DeadLetterReason, IgnoredReason
+
+_DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
+_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,63}")
+
+
+class ProfileError(Exception):
+    """A profile cannot be used: file, line where it is known, and reason."""
+
+
+class Example(Strict):
+    """A payload and what it must give; the profile's test and its documentation."""
+
+    says: str
+    source: str = ""
+    topic: str
+    payload: str | None = None
+    payload_hex: str | None = None
+    at: str = "2020-02-14T12:00:00Z"
+    zone: Zone = ZoneInfo("Asia/Shanghai")
+    retained: bool = False
+    persons: dict[str, str] | None = None
+    gives: tuple[dict[str, Any], ...] | None = None
+    ignored: IgnoredReason | None = None
+    dead_letter: DeadLetterReason | None = None
+    reply: Reply | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "Example":
+        if (self.payload is None) == (self.payload_hex is None):
+            raise ValueError("needs either payload or payload_hex")
+        if sum(x is not None for x in (self.gives, self.ignored, self.dead_letter)) != 1:
+            raise ValueError("needs one of gives, ignored and dead_letter")
+        return self
+
+    @property
+    def bytes(self) -> bytes:
+        """The payload as published."""
+        if self.payload_hex is not None:
+            return bytes.fromhex(self.payload_hex)
+        return (self.payload or "").encode()
+
+
+class Profile(Strict):
+    """One device family.
+
+    Attributes:
+        name: The file's name without its ending; what the registry calls the family.
+        vendor, model: Who makes it, and what stands on it.
+        source: Where the format is described.
+        transport: How it reaches the broker, in words.
+        silent_after: After how many milliseconds without a message it is silent; None for never.
+        message: Its messages; of several that claim a topic the first that fits is read.
+        examples: What is known to be sent, and what it must give.
+    """
+
+    name: str
+    file: str
+    vendor: str
+    model: str
+    source: str
+    transport: str = "MQTT"
+    silent_after: int | None = None
+    message: tuple[MessageBlock, ...]
+    examples: tuple[Example, ...] = Field(alias="example")
+
+    @field_validator("silent_after", mode="before")
+    @classmethod
+    def _duration(cls, text: object) -> object:
+        match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+        if text is not None and not match:
+            raise ValueError("write a duration like 90s, 15m, 2h or 7d")
+        return match and int(match[1]) * _UNITS[match[2]]
+
+
+def built_in() -> Path:
+    """Return the folder of the profiles that come with Gatehouse."""
+    return Path(__file__).parent / "profiles"
+
+
+def load_profiles(*folders: Path) -> tuple[Profile, ...]:
+    """Read every profile of some folders, by name; one of a later folder replaces its namesake.
+
+    Raises:
+        ProfileError: A folder or a file cannot be used; says which, where and why.
+    """
+    found: dict[str, Profile] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ProfileError(f"{folder}: no such folder of device profiles")
+        for file in sorted(folder.glob("*.toml")):
+            profile = load_profile(file)
+            found[profile.name] = profile
+    return tuple(found[name] for name in sorted(found))
+
+
+def load_profile(file: Path) -> Profile:
+    """Read one profile.
+
+    Raises:
+        ProfileError: The file cannot be used; says where and why.
+    """
+    if not _NAME.fullmatch(file.stem):
+        raise ProfileError(f"{file}: name it with small letters, digits and underscores")
+    try:
+        text = file.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+        return Profile.model_validate({**content, "name": file.stem, "file": str(file)})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProfileError(f"{file}: {error}") from error
+    except ValidationError as error:
+        raise ProfileError(f"{file}{_first_problem(text, error)}") from error
+
+
+def _first_problem(text: str, error: ValidationError) -> str:
+    problem = error.errors()[0]
+    place = [step for step in problem["loc"] if step != "function-after"]
+    line = _line(text, place)
+    reason = {
+        "extra_forbidden": "unknown key",
+        "missing": "missing",
+    }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    words = ".".join(str(step) for step in place)
+    return f"{f', line {line}' if line else ''}: {words}: {reason}"
+
+
+def _line(text: str, place: Sequence[str | int]) -> int | None:
+    """Return the line of the key or table that a place of the content stands on, if found."""
+    lines = text.splitlines()
+    at = 0
+    table: list[str] = []
+    for step, after in zip(place, [*place[1:], None], strict=True):
+        if isinstance(after, int):
+            table.append(str(step))
+            header = f"[[{'.'.join(table)}]]"
+            starts = [n for n in range(at, len(lines)) if lines[n].strip().startswith(header)]
+            at = starts[after] if after < len(starts) else at
+    keys = [str(step) for step in place if isinstance(step, str)]
+    for key in reversed(keys):
+        pattern = re.compile(rf"(^|[{{,\s]){re.escape(key)}\s*=")
+        for number in range(at, len(lines)):
+            if pattern.search(lines[number]):
+                return number + 1
+    return at + 1 if at else None
