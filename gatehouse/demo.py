@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 
 from devices.clock import ScaledClock
 from devices.csv_import import import_folder
-from devices.simulator.community import HISTORY, make_community, write_community
-from devices.simulator.run import simulate
+from devices.simulator.community import ZONE, build_community
+from devices.simulator.community_csv import write_community
+from devices.simulator.simulation import simulate
 from gatehouse.broker import Broker, choose_broker
 from gatehouse.child import end
 from gatehouse.cli.failure import Failure
@@ -34,7 +35,6 @@ from gatehouse.signals import until_stopped
 MARK = ".gatehouse-demo"
 """A folder without this file is never emptied."""
 SERVICE_STOP_S = 1.3
-SAVE_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class _Demo:
         self._folder = options.data_dir.resolve()
         self._port = _port(options.port)
         self._clock = ScaledClock(self._folder / "clock.json")
-        self._community = make_community(households=options.households, seed=options.seed)
+        self._community = build_community(seed=options.seed, households=options.households)
         self._broker: Broker = choose_broker(self._folder / "broker")
         self._history: tuple[int, int] | None = (0, 0) if fresh else None
 
@@ -116,20 +116,17 @@ class _Demo:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._serve(), name="service")
                 tasks.create_task(self._live(), name="community")
-                tasks.create_task(self._save_clock(), name="clock")
                 tasks.create_task(screen.run(lambda: self._history), name="screen")
 
     def _begin(self) -> None:
-        """Set the community's clock: before its history, or where it stood."""
+        """Set the community's clock to before its history, unless it stands somewhere already."""
         if self._fresh:
-            self._clock.set(self._community.begins_at - HISTORY, speed=0)
-        else:
-            self._clock.resume(speed=self._options.speed)
+            self._clock.set(self._community.begins, speed=0)
 
     def _settle_in(self, database: Engine) -> None:
         """Register the community as an office would: from a folder of CSV files."""
         folder = self._folder / "community"
-        write_community(self._community, folder)
+        write_community(folder, self._community)
         import_folder(database, folder, now=self._clock.now())
 
     def _environment(self) -> dict[str, str]:
@@ -144,7 +141,7 @@ class _Demo:
     def _configuration(self) -> Path:
         """Write the demo's ``gatehouse.toml``, so that one in this folder is left out of it."""
         path = self._folder / "gatehouse.toml"
-        path.write_text(f'zone = "{self._community.zone}"\n')
+        path.write_text(f'zone = "{ZONE.key}"\n')
         return path
 
     async def _serve(self) -> None:
@@ -175,16 +172,9 @@ class _Demo:
             clock=self._clock,
             community=self._community,
             speed=self._options.speed,
-            history=self._fresh,
+            history=True,
             progress=tell,
         )
-
-    async def _save_clock(self) -> None:
-        """Keep the clock's file near the present, so that even a hard end loses little of it."""
-        while True:
-            await asyncio.sleep(SAVE_EVERY_S)
-            if self._history is None:
-                self._clock.save()
 
     def _stand_still(self) -> None:
         self._clock.set(self._clock.now(), speed=0)
@@ -195,8 +185,14 @@ class _Demo:
             console_url=f"http://127.0.0.1:{self._port}",
             sign_in_url=link,
             broker=f"{self._broker.name} at 127.0.0.1:{port}",
-            publish_hint=self._community.publish_hint(port),
-            zone=self._community.zone,
+            publish_hint=self._hint(),
+            zone=ZONE,
             speed=self._options.speed,
             data_dir=str(self._options.data_dir),
         )
+
+    def _hint(self) -> str:
+        """Return a command that gives somebody a fever: 38.4 in the armpit (type 1)."""
+        mac = next(home.thermometer for home in self._community.homes if home.thermometer)
+        topic = f"{mac}/HealthThermometer/TemperatureMeasurement"
+        return f"mosquitto_pub -p {self._broker.port} -q 1 -t {topic} -m 4,38.4,1"

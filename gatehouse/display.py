@@ -46,7 +46,7 @@ class Moment:
 
     Attributes:
         at: The community's time, milliseconds UTC.
-        history: (published, all) messages of the two weeks before, or None once they are in.
+        history: (done, all) half-hours of the two weeks before, or None once they are in.
         status: The pipeline's status as written for the console, or None before the first.
         rate: Messages taken in per real second.
         open_incidents, watches, pages_sent: From the state database.
@@ -135,7 +135,7 @@ def _history(moment: Moment) -> str:
     if moment.history is None:
         return ""
     done, total = moment.history
-    return f"two weeks of history: {done:,} of {total:,} messages"
+    return f"two weeks of history: {done / max(1, total):.0%}"
 
 
 def _line(scene: Scene, moment: Moment) -> str:

@@ -21,7 +21,7 @@ def demo(
     speed: Annotated[
         float, typer.Option(min=1, max=3600, help="Community seconds in a real second.")
     ] = 300,
-    households: Annotated[int, typer.Option(min=20, max=2000, help="How many live there.")] = 284,
+    households: Annotated[int, typer.Option(min=48, max=2000, help="How many live there.")] = 284,
     seed: Annotated[int, typer.Option(help="Another seed is another community.")] = 1,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of the console; a free one if it is taken.")

@@ -1,0 +1,105 @@
+"""``gatehouse devices``: what is registered and when it was last heard."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from dashboards.account import Account
+from dashboards.device_list import DeviceLine, list_devices, visible_devices
+from devices.clock import SECOND, rfc3339
+from devices.registry import Role
+from devices.registry_store import load as load_registry
+from gatehouse.cli.failure import Failure
+from gatehouse.database import open_database
+from gatehouse.parts import make_decoder, open_series
+from gatehouse.settings import Settings, load
+from ingest.measurement import MEASUREMENTS
+from ingest.series import Reading, StoreHeld
+
+EVERYBODY = 1_000_000
+_OPERATOR = Account(name="command line", role=Role.OPERATOR)
+
+app = typer.Typer(help="Registered devices.", no_args_is_help=True)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the group to the command line."""
+    parent.add_typer(app, name="devices")
+
+
+@app.callback()
+def group() -> None:
+    """Look at registered devices."""
+
+
+@app.command("list")
+def list_(
+    silent: Annotated[bool, typer.Option("--silent", help="Only those silent too long.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+) -> None:
+    """List devices, silent ones first: last seen, battery, profile, place.
+
+    Example: gatehouse devices list --silent
+    """
+    settings = load()
+    database = open_database(settings)
+    registry = load_registry(database)
+    database.dispose()
+    silence = {profile.name: profile.silent_after for profile in make_decoder(settings)[1]}
+    now = settings.clock.now()
+    lines = list_devices(
+        visible_devices(registry, _OPERATOR, now=now),
+        _newest_readings(settings),
+        silent_after=silence.get,
+        now=now,
+    )
+    shown = [line for line in lines if line.is_silent] if silent else lines
+    if as_json:
+        print(json.dumps([_as_json(line) for line in shown], ensure_ascii=False))
+        return
+    zone = ZoneInfo(settings.zone)
+    for line in shown:
+        print(_as_text(line, zone))
+    print(f"{len(shown)} devices")
+
+
+def _newest_readings(settings: Settings) -> list[Reading]:
+    store = open_series(settings, read_only=True)
+    try:
+        return [one for name in MEASUREMENTS for one in store.last(name, limit=EVERYBODY)]
+    except StoreHeld as error:
+        raise Failure(str(error)) from error
+    finally:
+        store.close()
+
+
+def _where(line: DeviceLine) -> str:
+    place = line.place
+    if place is None:
+        return "nowhere"
+    return " ".join(filter(None, (place.site, place.building, place.gate, place.kind.value)))
+
+
+def _as_json(line: DeviceLine) -> dict[str, object]:
+    return {
+        "device_id": line.device.id,
+        "profile": line.device.profile,
+        "place": _where(line),
+        "last_seen": rfc3339(line.seen_at) if line.seen_at else None,
+        "battery": line.battery,
+        "silent": line.is_silent,
+    }
+
+
+def _as_text(line: DeviceLine, zone: ZoneInfo) -> str:
+    seen = "never"
+    if line.seen_at is not None:
+        local = datetime.fromtimestamp(line.seen_at // SECOND, UTC).astimezone(zone)
+        seen = f"{local:%Y-%m-%d %H:%M}"
+    mark = "silent" if line.is_silent else "ok"
+    battery = "" if line.battery is None else f"{line.battery:g} %"
+    device = f"{line.device.id:<28} {line.device.profile:<26}"
+    return f"{mark:<7} {device} {seen:<17} {battery:<6} {_where(line)}"
