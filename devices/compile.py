@@ -8,27 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from devices.block import MessageBlock
-from devices.block_reader import (
-    Origin,
-    compile_block,
-    compile_moment,
-    optional_id,
-    required,
-)
+from devices.block_reader import compile_block
 from devices.canonical import read_canonical
 from devices.codecs import CODECS, Codec
 from devices.condition import Condition, compile_condition
 from devices.device_time import Arrival
 from devices.observation import Observation
+from devices.origin import compile_origin
 from devices.outcome import DeadLetterReason, DecodeError, Ignored
-from devices.path import (
-    Scope,
-    TextGetter,
-    checked_id,
-    compile_paths,
-    compile_template,
-    compile_templates,
-)
+from devices.path import Scope, compile_paths
 from devices.profile import Profile, ProfileError
 from devices.reply import Answer, compile_reply
 from devices.topic import names_of
@@ -99,7 +87,7 @@ def _compile_read(block: MessageBlock, names: frozenset[str]) -> MessageRead:
 
 
 def _compile_blocks(block: MessageBlock, names: frozenset[str]) -> MessageRead:
-    origin_of = _compile_origin(block, names)
+    origin_of = compile_origin(block, names)
     root = compile_paths(block.root) if block.root else None
     readers = tuple(compile_block(part, names) for part in block.observation)
     nothing = Ignored(block.nothing) if block.nothing else None
@@ -118,52 +106,3 @@ def _compile_blocks(block: MessageBlock, names: frozenset[str]) -> MessageRead:
         return nothing
 
     return read
-
-
-def _compile_origin(
-    block: MessageBlock, names: frozenset[str]
-) -> Callable[[Scope, Arrival], Origin]:
-    device = _compile_device(block, names)
-    moment = compile_moment(block.time) if block.time else None
-    said = block.channel if block.channel is not None else "{channel}" * ("channel" in names)
-    channel = compile_template(said, names) if said else None
-    event = compile_template(block.event_id, names) if block.event_id else None
-    person = compile_templates(block.person, names) if block.person else None
-
-    def origin_of(scope: Scope, arrival: Arrival) -> Origin:
-        device_id = device(scope)
-        if moment is None:
-            observed_at, time_source = arrival.received_at, arrival.unsaid
-        else:
-            observed_at, time_source = moment(scope, arrival, device_id)
-        subject, is_stranger = recognised(person, scope, arrival) if person else (None, False)
-        return Origin(
-            device_id,
-            observed_at,
-            time_source,
-            "" if channel is None else checked_id(channel(scope) or "", "channel"),
-            optional_id(event(scope), "event_id") if event else None,
-            subject,
-            is_stranger,
-        )
-
-    return origin_of
-
-
-def recognised(person: TextGetter, scope: Scope, arrival: Arrival) -> tuple[str | None, bool]:
-    """Return the subject of whom the device names, and whether no register of ours has them."""
-    external_id = person(scope)
-    if external_id is None or arrival.registry is None:
-        return None, False
-    subject = arrival.registry.subject_of(external_id)
-    return subject, subject is None
-
-
-def _compile_device(block: MessageBlock, names: frozenset[str]) -> Callable[[Scope], str]:
-    if block.device is None and "device" not in names:
-        if all(part.device for part in block.observation):
-            return lambda _: ""
-        raise ValueError("no {device} in the topic, and no device = says where it stands")
-    if block.device is None:
-        return lambda scope: scope.names["device"]
-    return required(compile_templates(block.device, names), "device")

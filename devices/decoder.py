@@ -24,7 +24,9 @@ from devices.registry import Registry
 from devices.topic import Names, TopicTree
 
 MAX_PAYLOAD = 1024 * 1024
-MAX_CACHED_TOPICS = 65_536
+MAX_CACHED_TOPICS = 131_072
+MAX_CACHED_TOPIC = 256
+_ARRIVAL, _BACKLOG = TimeSource.ARRIVAL, TimeSource.BACKLOG
 
 Claim = tuple[MessageReader, Names]
 
@@ -73,8 +75,7 @@ class Decoder:
             registry: Which devices are known and where they stand; None knows every device.
             profile: Read it as this family and no other.
         """
-        unsaid = TimeSource.BACKLOG if backlog else TimeSource.ARRIVAL
-        arrival = Arrival(received_at, unsaid, registry, self._zone)
+        arrival = Arrival(received_at, _BACKLOG if backlog else _ARRIVAL, registry, self._zone)
         try:
             outcome = self._decode(topic, payload, arrival, profile)
         except DecodeError as error:
@@ -85,10 +86,10 @@ class Decoder:
 
     def reply(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
         """Return topic and payload of the answer that the device waits for, if it waits."""
-        claims = self._find(topic)
-        if len(payload) > MAX_PAYLOAD or not any(reader.answer for reader, _ in claims):
-            return None
         try:
+            claims = self._find(topic)
+            if len(payload) > MAX_PAYLOAD or not any(reader.answer for reader, _ in claims):
+                return None
             reader, scope = _first_fitting(claims, payload)
             return reader.answer(scope) if reader.answer else None
         except DecodeError:
@@ -115,9 +116,10 @@ class Decoder:
             raise DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
         reader, scope = _first_fitting(claims, payload)
         found = reader.read(scope, arrival)
-        if registry is not None and not isinstance(found, Ignored):
+        if registry is not None and type(found) is tuple:
+            known = registry.devices
             for observation in found:
-                if observation.device_id not in registry.devices:
+                if observation.device_id not in known:
                     raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, observation.device_id)
         return found
 
@@ -130,7 +132,8 @@ class Decoder:
                     checked_id(stood, name)
             if len(self._claims) >= MAX_CACHED_TOPICS:
                 self._claims = {}
-            self._claims[topic] = claims
+            if len(topic) <= MAX_CACHED_TOPIC:
+                self._claims[topic] = claims
         return claims
 
 
@@ -160,9 +163,10 @@ def _first_fitting(claims: Sequence[Claim], payload: bytes) -> tuple[MessageRead
 def _registered_first(claims: tuple[Claim, ...], registry: Registry) -> tuple[Claim, ...]:
     """Put the claims of the family that the registry names for the topic's device first."""
     device = registry.device(claims[0][1].get("device", ""))
-    if device is None:
+    if device is None or device.profile == claims[0][0].profile:
         return claims
-    return tuple(sorted(claims, key=lambda claim: claim[0].profile != device.profile))
+    own = tuple(claim for claim in claims if claim[0].profile == device.profile)
+    return own + claims if own else claims
 
 
 def _of_retained(observations: tuple[Observation, ...] | Ignored) -> Outcome:
