@@ -15,6 +15,10 @@ SITE_NAME = "湖畔小区 Lakeside"
 ZONE = ZoneInfo("Asia/Shanghai")
 HOUSEHOLDS = 284
 """As Xiaohukou in Wuhan had, with some 520 people."""
+LEAST_HOUSEHOLDS = 48
+"""Two buildings: from here on every device family and every story has a household."""
+SUN, LIVED_IN = 2, 37
+"""Numbers of the households of Ms Sun and of the family that nobody registered."""
 SEED = 2020
 EVENING = parse_rfc3339("2020-02-14T18:00:00+08:00")
 HISTORY_DAYS = 14
@@ -136,23 +140,20 @@ def build_community(
 
     Args:
         seed: The same number gives the same people, homes and devices.
-        households: How many, 20 or more.
+        households: How many, :data:`LEAST_HOUSEHOLDS` or more.
         evening: 18:00 local of the day on which it comes alive; milliseconds UTC.
     """
     random = Random(f"{seed}/community")  # noqa: S311 - repeatable
     homes = [_build_home(number, random) for number in range(households)]
-    sun = next(at for at, home in enumerate(homes) if _may_be_sun(home))
-    homes[sun] = _rename(homes[sun], "孙梅 Sun Mei")
-    lived_in = next(at for at, home in enumerate(homes) if home.state is HouseholdState.EMPTY)
-    tasmota = replace(homes[lived_in].meter, kind=MeterKind.TASMOTA, id="pow-empty", gateway=None)
-    homes[lived_in] = replace(homes[lived_in], meter=tasmota)
+    homes[SUN] = _move_in_sun(homes[SUN], random)
+    homes[LIVED_IN] = _move_out(homes[LIVED_IN])
     return Community(
         seed=seed,
         evening=evening,
         homes=tuple(homes),
         buildings={home.building: grid_of(home.building) for home in homes},
-        sun=homes[sun],
-        lived_in=homes[lived_in],
+        sun=homes[SUN],
+        lived_in=homes[LIVED_IN],
     )
 
 
@@ -227,16 +228,27 @@ def _hardware_address(number: int) -> str:
     return f"a0:e6:f8:50:{number >> 8:02x}:{number & 0xFF:02x}"
 
 
-def _may_be_sun(home: Home) -> bool:
-    return (
-        home.state is HouseholdState.OCCUPIED
-        and len(home.people) == 1
-        and home.people[0].years < ELDERLY_YEARS
+def _move_in_sun(home: Home, random: Random) -> Home:
+    """Let Ms Sun live in a household, alone: what its thermometer reads is hers."""
+    serial = SUN * 10 + 1
+    sun = Person(
+        id=f"r-{serial:05}",
+        name="孙梅 Sun Mei",
+        phone=invent_phone(serial),
+        years=47,
+        kind=ResidentClass.NONE,
+        baseline=baseline(47, random),
     )
+    thermometer = _hardware_address(SUN)
+    state = HouseholdState.OCCUPIED
+    return replace(home, state=state, people=(sun,), thermometer=thermometer)
 
 
-def _rename(home: Home, name: str) -> Home:
-    return replace(home, people=(replace(home.people[0], name=name),))
+def _move_out(home: Home) -> Home:
+    """Register a household as empty, with a meter that reports power each few minutes."""
+    meter = replace(home.meter, kind=MeterKind.TASMOTA, id="pow-empty", gateway=None)
+    state = HouseholdState.EMPTY
+    return replace(home, state=state, people=(), meter=meter, thermometer=None, room_sensor=None)
 
 
 def grid_of(building: str) -> str:

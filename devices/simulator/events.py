@@ -4,8 +4,10 @@ Before the community's evening it is thinned to what the rules need: meters, rea
 home, and the guard's rounds.
 """
 
+import asyncio
 import heapq
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from itertools import islice
 
 from devices.simulator import checkpoint, faults, gates, measuring, rooms, stories
 from devices.simulator.community import HISTORY_DAYS, Community
@@ -21,6 +23,7 @@ _LIVE = (
     faults.garbage,
     stories.tell,
 )
+_AHEAD = 500
 
 
 def events(community: Community, since: int, until: int | None = None) -> Iterator[Event]:
@@ -40,6 +43,22 @@ def events(community: Community, since: int, until: int | None = None) -> Iterat
             if event.at >= since:
                 yield event
         day += 1
+
+
+async def made_ahead(coming: Iterator[Event]) -> AsyncGenerator[Event]:
+    """Yield events that a thread makes, a bounded number ahead, so that the loop never waits."""
+    making = asyncio.create_task(asyncio.to_thread(_take, coming))
+    try:
+        while made := await making:
+            making = asyncio.create_task(asyncio.to_thread(_take, coming))
+            for event in made:
+                yield event
+    finally:
+        making.cancel()
+
+
+def _take(coming: Iterator[Event]) -> list[Event]:
+    return list(islice(coming, _AHEAD))
 
 
 def _people(community: Community, day: int) -> list[Event]:

@@ -1,8 +1,8 @@
 """Electricity meters: cumulative energy that follows each home's load.
 
-The history is thinned: every two hours is enough for base loads; a flat where somebody might live
-unregistered, and meters whose silence is noticed sooner, report each half hour. After it they
-report as such meters do.
+The history is thinned: every two hours is enough for base loads, half an hour where somebody might
+live unregistered. Shelly meters have none: they were fitted on the evening. From then on each
+meter reports as such meters do.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -65,8 +65,7 @@ class Meters:
         if meter.kind is MeterKind.DLT645:
             yield publish(at, wire.dlt645(meter.gateway or "", meter.id, energy_wh))
         elif meter.kind is MeterKind.SHELLY:
-            if at >= self._community.evening:
-                yield publish(at, wire.shelly_power(meter.id, watts))
+            yield publish(at, wire.shelly_power(meter.id, watts))
             yield publish(at, wire.shelly_total(meter.id, energy_wh))
         else:
             is_wrong = home is self._wrong_clock and at >= self._community.evening
@@ -90,20 +89,26 @@ def _home_with_wrong_clock(community: Community) -> Home | None:
     return next((home for home in tasmotas if home is not community.lived_in), None)
 
 
-def _live_interval(home: Home) -> int:
+def _live_interval(home: Home) -> int | None:
     return _LIVE[home.meter.kind]
 
 
-def _thinned_interval(home: Home) -> int:
-    is_fine = home.state is HouseholdState.EMPTY or home.meter.kind is not MeterKind.DLT645
+def _thinned_interval(home: Home) -> int | None:
+    if home.meter.kind is MeterKind.SHELLY:
+        return None
+    is_fine = home.state is HouseholdState.EMPTY or home.meter.kind is MeterKind.TASMOTA
     return _THINNED_FINE if is_fine else _THINNED
 
 
-def _schedule(homes: Sequence[Home], interval_of: Callable[[Home], int]) -> list[tuple[int, int]]:
+def _schedule(
+    homes: Sequence[Home], interval_of: Callable[[Home], int | None]
+) -> list[tuple[int, int]]:
     """Return when each home's meter reports: (milliseconds after midnight, place in homes)."""
     reports = []
     for place, home in enumerate(homes):
         interval = interval_of(home)
+        if interval is None:
+            continue
         first = int(home.meter.phase * interval)
         reports += [(offset, place) for offset in range(first, DAY, interval)]
     return sorted(reports)

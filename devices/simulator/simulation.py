@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 
 import aiomqtt
 import structlog
@@ -16,7 +17,7 @@ import structlog
 from devices.clock import HOUR, SECOND, ScaledClock
 from devices.simulator.community import Community
 from devices.simulator.connection import Connection, open_client
-from devices.simulator.events import events
+from devices.simulator.events import events, made_ahead
 from devices.simulator.meters import HALF_HOUR
 
 MOST_BEHIND = 6 * HOUR
@@ -78,24 +79,26 @@ async def _publish_history(
         return
     log.info("history_began", half_hours=total - done)
     clock.set(community.begins + (done + 1) * HALF_HOUR, speed=0)
-    began, messages, is_answered = time.monotonic(), 0, True
-    for event in events(community, community.begins + done * HALF_HOUR, community.evening):
-        while event.at >= clock.now():
-            await connection.settle()
-            is_answered = is_answered and await _paced(connection)
-            done += 1
-            progress(done, total)
-            clock.set(community.begins + (done + 1) * HALF_HOUR, speed=0)
-        await connection.publish(event)
-        messages += 1
+    began, messages, is_paced = time.monotonic(), 0, True
+    missing = events(community, community.begins + done * HALF_HOUR, community.evening)
+    async with aclosing(made_ahead(missing)) as coming:
+        async for event in coming:
+            while event.at >= clock.now():
+                await connection.settle()
+                is_paced = is_paced and await _answered(connection)
+                done += 1
+                progress(done, total)
+                clock.set(community.begins + (done + 1) * HALF_HOUR, speed=0)
+            await connection.publish(event)
+            messages += 1
     await connection.settle()
     progress(total, total)
     seconds = round(time.monotonic() - began, 1)
     log.info("history_published", messages=messages, seconds=seconds)
 
 
-async def _paced(connection: Connection) -> bool:
-    """Wait for the terminal's answer; return False, and say so once, if there will be none."""
+async def _answered(connection: Connection) -> bool:
+    """Wait for the terminal's answer; return False, and say so, if there will be none."""
     is_answered = await connection.answered()
     if not is_answered:
         log.warning("history_unpaced", reason="the terminal's captures are not answered")
@@ -105,19 +108,21 @@ async def _paced(connection: Connection) -> bool:
 async def _follow_clock(
     connection: Connection, clock: ScaledClock, community: Community, speed: float
 ) -> None:
-    """Publish each event when the clock reaches it, for ever; the clock is saved on the way."""
+    """Publish each event when the clock reaches it, for ever; save the clock on the way."""
     clock.set(clock.now(), speed=speed)
     saved = time.monotonic()
     while True:
-        for event in events(community, clock.now()):
-            await _reach(clock, event.at)
-            if clock.now() - event.at > MOST_BEHIND:
-                log.warning("simulation_skipped", seconds=(clock.now() - event.at) // SECOND)
-                break
-            await connection.publish(event)
-            if time.monotonic() - saved > _SAVE_CLOCK_EVERY_S:
-                clock.save()
-                saved = time.monotonic()
+        async with aclosing(made_ahead(events(community, clock.now()))) as coming:
+            async for event in coming:
+                await _reach(clock, event.at)
+                behind = clock.now() - event.at
+                if behind > MOST_BEHIND:
+                    log.warning("simulation_skipped", seconds=behind // SECOND)
+                    break
+                await connection.publish(event)
+                if time.monotonic() - saved > _SAVE_CLOCK_EVERY_S:
+                    clock.save()
+                    saved = time.monotonic()
 
 
 async def _reach(clock: ScaledClock, at: int) -> None:

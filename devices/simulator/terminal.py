@@ -12,7 +12,7 @@ from devices.simulator.event import Event
 from devices.simulator.wire import HUAAN_REQUEST
 
 RESEND_AFTER_S = 2.0
-MOST_TRIES = 5
+MOST_TRIES = 15
 MOST_WAITING = 200
 """A terminal's memory: the oldest capture is given up for a new one."""
 

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from devices.clock import DAY, HOUR, ScaledClock, wall_now
-from devices.simulator.community import EVENING, HOUSEHOLDS, SEED, build_community
+from devices.simulator.community import EVENING, HOUSEHOLDS, LEAST_HOUSEHOLDS, SEED, build_community
 from devices.simulator.community_csv import write_community
 from devices.simulator.simulation import simulate as live
 
-LEAST_HOUSEHOLDS, MOST_HOUSEHOLDS = 48, 100_000
+MOST_HOUSEHOLDS = 100_000
 
 
 def register(parent: typer.Typer) -> None:
