@@ -1,0 +1,246 @@
+"""One MQTT 5 connection: CONNECT, SUBSCRIBE, messages in, acks out.
+
+Nothing here acknowledges by itself: a PUBACK leaves only through :meth:`Mqtt5Connection.ack`,
+which the pipeline calls after the journal's fsync, and only for messages of this very connection,
+since packet ids mean nothing on another one. A connection that ends takes its unsent acks with
+it; the broker then delivers those messages again.
+
+Source: MQTT 5.0, OASIS Standard; section numbers below are of that document.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import mqtt5
+
+from devices.clock import Clock
+from ingest import mqtt5_packets, reason
+from ingest.backlog import Backlog
+from ingest.broker import MqttSettings
+from ingest.connection import (
+    ConnectionLost,
+    SourceRefused,
+    VersionRefused,
+    finish,
+    owed,
+    reach,
+)
+from ingest.message import Message
+from ingest.mqtt5_reader import MalformedPacket, PacketReader
+
+CONNECT_SECONDS = 10.0
+"""For TCP and TLS."""
+ANSWER_SECONDS = 5.0
+"""For CONNACK: some brokers without MQTT 5 never answer it, amqtt 0.12 among them."""
+SUBSCRIBE_SECONDS = 10.0
+CLOSE_SECONDS = 1.0
+
+
+class Mqtt5Connection(asyncio.Protocol):
+    """A connection from CONNECT until it is lost or closed; never used again.
+
+    Args:
+        settings: The broker.
+        session: Number of this connection, written on its messages.
+        clock: Tells when messages arrived.
+        receive: Takes messages in order of arrival, and how many of them no ack guards (QoS 0).
+            Called on the loop, once for a socket read.
+    """
+
+    protocol = "5"
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        *,
+        session: int,
+        clock: Clock,
+        receive: Callable[[list[Message], int], None],
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._receive = receive
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._questions: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._accepted: asyncio.Future[None] = self._loop.create_future()
+        self._subscribed: asyncio.Future[None] = self._loop.create_future()
+        self.ended: asyncio.Future[Exception] = self._loop.create_future()
+        self.heard_at = self._loop.time()
+        self.backlog = Backlog()
+        self.session_present = False
+        self.suback: dict[str, int] = {}
+        self.keep_alive_s = settings.keep_alive_s
+        self._reader = PacketReader(
+            source=settings.name,
+            session=session,
+            clock=clock,
+            backlog=self.backlog,
+            deliver=self._deliver,
+            control=self._control,
+        )
+
+    async def open(self) -> None:
+        """Connect and subscribe.
+
+        It subscribes each time: that covers sessions the broker lost, filters and rights that
+        changed. The broker is told not to repeat retained messages of filters it already has.
+
+        Raises:
+            ConnectionLost: Unreachable, refused or too slow; another try may help.
+            VersionRefused: The broker does not speak MQTT 5.
+            SourceRefused: Only the operator can help.
+        """
+        settings = self._settings
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._loop.create_connection(
+                    lambda: self, settings.host, settings.port, ssl=settings.tls_context()
+                )
+        except OSError as error:
+            raise settings.unreachable(error) from error
+        mute = VersionRefused(f"{settings.address} does not answer a CONNECT of MQTT 5")
+        await reach(self, self._accepted, seconds=ANSWER_SECONDS, late=mute)
+        self._write(mqtt5_packets.subscribe(settings))
+        slow = ConnectionLost(f"{settings.address} does not answer SUBSCRIBE")
+        await reach(self, self._subscribed, seconds=SUBSCRIBE_SECONDS, late=slow)
+
+    def ack(self, messages: Sequence[Message]) -> int:
+        """Acknowledge those of the messages that came on this connection, in one write.
+
+        Returns:
+            How many were acknowledged.
+        """
+        if self.ended.done():
+            return 0
+        messages = owed(messages, source=self._settings.name, session=self._session)
+        if messages:
+            self._write(mqtt5_packets.acks(messages))
+            self.backlog.acked(len(messages))
+        return len(messages)
+
+    def ask(self) -> asyncio.Future[None]:
+        """Send PINGREQ; the future is done when its answer is there."""
+        answer: asyncio.Future[None] = self._loop.create_future()
+        self._questions.append((self.backlog.asked(), answer))
+        self._write(mqtt5_packets.PINGREQ)
+        return answer
+
+    def pause(self) -> None:
+        """Stop reading: what the broker sends waits in the kernel, then at the broker."""
+        if self._transport:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        self.heard_at = self._loop.time()
+        if self._transport:
+            self._transport.resume_reading()
+
+    def abort(self, error: Exception) -> None:
+        """End the connection at once, for the given reason."""
+        if not self.ended.done():
+            self.ended.set_result(error)
+        if self._transport:
+            self._transport.abort()
+
+    async def close(self) -> None:
+        """Say goodbye; the broker keeps the session and what is not acknowledged."""
+        if self._transport and not self.ended.done():
+            self._write(mqtt5.DisconnectPacket().write())
+            self._transport.close()
+            await asyncio.wait((self.ended,), timeout=CLOSE_SECONDS)
+        self.abort(ConnectionLost("closed by us"))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with CONNECT (called by asyncio)."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._write(mqtt5_packets.connect(self._settings))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end (called by asyncio); an error of our own goes on to whoever waits."""
+        if self.ended.done():
+            return
+        address = self._settings.address
+        if exc is not None and not isinstance(exc, OSError):
+            self.ended.set_result(exc)
+        elif not self._accepted.done():
+            self.ended.set_result(
+                VersionRefused(f"{address} closed the connection upon a CONNECT of MQTT 5")
+            )
+        else:
+            self.ended.set_result(ConnectionLost(f"{address} closed the connection"))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what one socket read brought (called by asyncio)."""
+        if self.ended.done():
+            return
+        self.heard_at = self._loop.time()
+        try:
+            self._reader.feed(data)
+        except MalformedPacket as error:
+            if self._accepted.done():
+                self._leave(mqtt5.DisconnectReasonCode.MALFORMED_PACKET, f"sent {error}")
+            else:
+                self.abort(VersionRefused(f"{self._settings.address} does not answer in MQTT 5"))
+
+    def _deliver(self, messages: list[Message], unguarded: int) -> None:
+        if messages:
+            self.backlog.received(len(messages) - unguarded)
+            self._receive(messages, unguarded)
+
+    def _control(self, packet: mqtt5.Packet) -> None:
+        match packet:
+            case mqtt5.PingRespPacket():
+                self._answered()
+            case mqtt5.ConnAckPacket():
+                self._accept(packet)
+            case mqtt5.SubAckPacket():
+                codes = map(int, packet.reason_codes)
+                self.suback = dict(zip(self._settings.topics, codes, strict=False))
+                finish(self._subscribed)
+            case mqtt5.DisconnectPacket():
+                self._dismissed(packet)
+            case mqtt5.PubRelPacket():
+                self._write(mqtt5.PubCompPacket(packet.packet_id).write())
+            case _:
+                kind = type(packet).__name__
+                self._leave(mqtt5.DisconnectReasonCode.PROTOCOL_ERROR, f"sent an unasked {kind}")
+
+    def _answered(self) -> None:
+        if self._questions:
+            asked, answer = self._questions.popleft()
+            self.backlog.answered(asked)
+            finish(answer)
+
+    def _accept(self, packet: mqtt5.ConnAckPacket) -> None:
+        """Heed what CONNACK says. 3.2."""
+        code = int(packet.reason_code)
+        if code >= reason.FAILURE:
+            self.abort(self._settings.refused(code))
+            return
+        self.session_present = packet.session_present
+        if packet.session_present:
+            self.backlog.begin()
+        self.keep_alive_s = packet.server_keep_alive or self._settings.keep_alive_s
+        finish(self._accepted)
+
+    def _dismissed(self, packet: mqtt5.DisconnectPacket) -> None:
+        """Say why the broker ends the connection. 3.14."""
+        settings = self._settings
+        if int(packet.reason_code) == reason.SESSION_TAKEN_OVER:
+            taken = f"another client connected to {settings.address} as {settings.client_id!r}"
+            self.abort(SourceRefused(f"{taken}; stop it, or give one of the two its own client_id"))
+        else:
+            said = reason.words(int(packet.reason_code))
+            self.abort(ConnectionLost(f"{settings.address} ended the connection: {said}"))
+
+    def _leave(self, code: mqtt5.DisconnectReasonCode, why: str) -> None:
+        self._write(mqtt5.DisconnectPacket(reason_code=code).write())
+        self.abort(ConnectionLost(f"{self._settings.address} {why}"))
+
+    def _write(self, data: bytes) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(data)

@@ -1,0 +1,96 @@
+"""Publishing at a low rate: replies to devices, and readings entered by hand.
+
+In MQTT 3.1.1, which brokers of every age speak, with a client id and connection of its own, so
+that it never takes over the session that brings messages in. Nothing is kept while the broker is
+away: whoever publishes is told and decides.
+"""
+
+import asyncio
+import secrets
+from types import TracebackType
+from typing import Self
+
+import aiomqtt
+import structlog
+
+from ingest.broker import MqttSettings
+from ingest.connection import ConnectionLost
+
+TIMEOUT_S = 10.0
+"""For connecting, and for the broker's PUBACK."""
+
+log = structlog.get_logger()
+
+
+class PublishFailed(Exception):
+    """The broker did not confirm the message; it may have it nevertheless. Try again later."""
+
+
+class Publisher:
+    """A connection made at the first publish and made again when it was lost."""
+
+    def __init__(self, settings: MqttSettings) -> None:
+        self._settings = settings
+        self._client: aiomqtt.Client | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._disconnect()
+
+    async def publish(self, topic: str, payload: bytes, qos: int = 1) -> None:
+        """Publish one message and wait until the broker has confirmed it.
+
+        Raises:
+            PublishFailed: Not confirmed, neither on an old connection, which may have died
+                unnoticed, nor on a new one.
+        """
+        async with self._turn:
+            if self._client is not None and not await self._attempt(topic, payload, qos):
+                return
+            failure = await self._attempt(topic, payload, qos)
+            if failure:
+                said = f"{self._settings.address} did not take the message: {failure}"
+                raise PublishFailed(said) from failure
+
+    async def _attempt(self, topic: str, payload: bytes, qos: int) -> Exception | None:
+        """Send; return why it was not confirmed, with the connection closed, or None."""
+        try:
+            if self._client is None:
+                client = self._make_client()
+                await client.__aenter__()
+                self._client = client
+            await self._client.publish(topic, payload, qos=qos, timeout=TIMEOUT_S)
+        except (aiomqtt.MqttError, ConnectionLost) as failure:
+            await self._disconnect()
+            return failure
+        return None
+
+    async def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            try:
+                await client.__aexit__(None, None, None)
+            except aiomqtt.MqttError as error:
+                log.info("publisher_disconnected", problem=str(error))
+
+    def _make_client(self) -> aiomqtt.Client:
+        settings = self._settings
+        return aiomqtt.Client(
+            settings.host,
+            settings.port,
+            username=settings.user,
+            password=settings.secret,
+            identifier=f"{settings.client_id}-{secrets.token_hex(4)}",
+            protocol=aiomqtt.ProtocolVersion.V311,
+            keepalive=settings.keep_alive_s,
+            timeout=TIMEOUT_S,
+            tls_context=settings.tls_context(),
+        )

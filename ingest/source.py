@@ -1,0 +1,46 @@
+"""Where messages come from, as the pipeline sees it."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from devices.clock import Clock
+from ingest.broker import MqttSettings
+from ingest.connection import SourceRefused
+from ingest.message import Message
+from ingest.mqtt_source import MqttSource
+from ingest.source_status import SourceStatus
+
+__all__ = ["MqttSettings", "Sink", "Source", "SourceRefused", "SourceStatus", "open_source"]
+
+Sink = Callable[[list[Message]], None]
+
+
+class Source(Protocol):
+    """Something that brings messages and wants to know when they are safe."""
+
+    name: str
+
+    async def run(self, sink: Sink) -> None:
+        """Bring messages for ever; raises SourceRefused when waiting cannot help."""
+        ...
+
+    def ack(self, messages: Sequence[Message]) -> None:
+        """Acknowledge messages that are on disk, in order of arrival."""
+        ...
+
+    def pause(self) -> None:
+        """Stop reading."""
+        ...
+
+    def resume(self) -> None:
+        """Read again."""
+        ...
+
+    def status(self) -> SourceStatus:
+        """Return what it is doing."""
+        ...
+
+
+def open_source(settings: MqttSettings, clock: Clock) -> Source:
+    """Return the source of one broker: MQTT 5, or 3.1.1 where the broker does not speak it."""
+    return MqttSource(settings, clock)
