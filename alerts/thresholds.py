@@ -114,9 +114,11 @@ class OccupancyThresholds(BaseModel):
     fridge_kwh: float = Field(
         default=2, description="A day below it is a fridge, whatever the base."
     )
-    daily_span_hours: float = Field(
-        default=20,
-        description="A counter's difference over so long says nothing of single half-hours.",
+    daily_from_hours: float = Field(
+        default=20, description="A counter's difference over so long says nothing of half-hours,"
+    )
+    daily_to_hours: float = Field(
+        default=26, description="and over more than so long nothing of a single day either."
     )
     late_hours: float = Field(
         default=72, description="Older evidence opens a watch, never a ladder."

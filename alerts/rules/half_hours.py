@@ -81,7 +81,7 @@ def add_power(channel: Channel, at: int, watts: float) -> tuple[Channel, range]:
 
 
 def add_counter(
-    channel: Channel, at: int, watt_hours: float, *, coarse_after: float
+    channel: Channel, at: int, watt_hours: float, *, coarse_after: float, gap_after: float
 ) -> tuple[Channel, range]:
     """Return the channel with one counter reading, and the half-hours that changed.
 
@@ -93,6 +93,7 @@ def add_counter(
         at: Time of observation; milliseconds UTC.
         watt_hours: The counter.
         coarse_after: Seconds between readings from which a mean is COARSE.
+        gap_after: Seconds between readings beyond which it says nothing of any one day either.
     """
     reading, slot = (at // SECOND, watt_hours), at // HALF_HOUR
     counters, step = channel.counters, _COUNTER.size
@@ -117,7 +118,8 @@ def add_counter(
     means = {
         number: mean
         for number in range(max(first, last - SLOTS + 1), last + 1)
-        if (mean := _spread(near, number, coarse_after)) not in (UNKNOWN, channel.mean(number))
+        if (mean := _spread(near, number, coarse_after, gap_after))
+        not in (UNKNOWN, channel.mean(number))
     }
     after = msgspec.structs.replace(_set(channel, means), counters=_recent(counters))
     return after, range(min(means), max(means) + 1) if means else range(0)
@@ -158,7 +160,7 @@ def _recent(counters: bytes) -> bytes:
     return counters[start:]
 
 
-def _spread(counters: Sequence[Counter], slot: int, coarse_after: float) -> int:
+def _spread(counters: Sequence[Counter], slot: int, coarse_after: float, gap_after: float) -> int:
     """Return the mean of a half-hour from the readings around it, UNKNOWN if they leave a gap."""
     begins, ends = slot * _HALF_HOUR_S, (slot + 1) * _HALF_HOUR_S
     covered, watt_hours, is_coarse = 0, 0.0, False
@@ -167,7 +169,7 @@ def _spread(counters: Sequence[Counter], slot: int, coarse_after: float) -> int:
         if overlap <= 0:
             continue
         used, span = after - before, until - since
-        if not 0 <= used <= MAX_WATTS * span / 3_600:
+        if span > gap_after or not 0 <= used <= MAX_WATTS * span / 3_600:
             return UNKNOWN
         covered += overlap
         watt_hours += used * overlap / span

@@ -144,8 +144,13 @@ def _measure(
         return state, range(0)
     at = observation.observed_at
     if observation.energy_wh is not None:
-        coarse_after = limits.daily_span_hours * HOUR / SECOND
-        channel, changed = add_counter(before, at, observation.energy_wh, coarse_after=coarse_after)
+        channel, changed = add_counter(
+            before,
+            at,
+            observation.energy_wh,
+            coarse_after=limits.daily_from_hours * HOUR / SECOND,
+            gap_after=limits.daily_to_hours * HOUR / SECOND,
+        )
     elif observation.power_w is not None:
         channel, changed = add_power(before, at, observation.power_w)
     else:

@@ -1,0 +1,117 @@
+"""Silent devices, their gateways, and batteries."""
+
+import msgspec
+
+from alerts.rules.battery import BatteryLow
+from alerts.rules.device import DeviceSilent
+from devices.clock import HOUR, MINUTE
+from devices.observation import DeviceStatus
+from tests.judging import Bench, at, community, told
+
+NOON = at("12:00")
+GATEWAYS = {"plug-1": "gateway", "plug-2": "gateway"}
+
+
+def says(when: int, device: str = "sun", **more) -> DeviceStatus:
+    return DeviceStatus(device_id=device, observed_at=when, received_at=when, **more)
+
+
+def test_silence_is_found_and_clears_itself() -> None:
+    """A device silent beyond its profile's span is a watch, closed when it speaks again."""
+    bench = Bench(DeviceSilent(), silent_after=2 * HOUR)
+    bench.feed(says(NOON))
+    assert bench.reach(NOON + 2 * HOUR) == []
+    found = bench.reach(NOON + 2 * HOUR + 8 * MINUTE)
+    assert told(found) == ["watch"]
+    assert found[0].observed_at == NOON + 2 * HOUR
+    assert (found[0].grid, found[0].household) == ("g1", "h1")
+    assert bench.reach(NOON + 9 * HOUR) == []
+    assert told(bench.feed(says(NOON + 9 * HOUR))) == ["clear"]
+    assert told(bench.reach(NOON + 12 * HOUR)) == ["watch"]
+
+
+def test_device_that_speaks_is_not_silent() -> None:
+    """Whoever is heard within the span is never reported, and costs no writing each time."""
+    bench = Bench(DeviceSilent(), silent_after=2 * HOUR)
+    states = []
+    for minutes in range(0, 600, 2):
+        bench.feed(says(NOON + minutes * MINUTE))
+        bench.reach(NOON + minutes * MINUTE)
+        states.append(bench.states["device:sun"])
+    assert bench.findings == []
+    assert len(set(states)) <= 16 * 600 // 120 + 1
+
+
+def test_offline_is_said_by_the_broker() -> None:
+    """A last will is no sign of life."""
+    bench = Bench(DeviceSilent(), silent_after=HOUR)
+    bench.feed(says(NOON), says(NOON + 50 * MINUTE, online=False))
+    assert told(bench.reach(NOON + 70 * MINUTE)) == ["watch"]
+
+
+def test_profile_without_a_span_is_never_silent() -> None:
+    """A device whose silence means nothing leaves no state at all."""
+    bench = Bench(DeviceSilent(), silent_after=None)
+    bench.feed(says(NOON))
+    assert bench.states == {}
+
+
+def test_unregistered_device_is_not_judged() -> None:
+    """Nobody misses a device that was never registered, or is not any more."""
+    bench = Bench(DeviceSilent())
+    bench.feed(says(NOON, device="visitor"))
+    assert bench.states == {}
+
+
+def test_silent_gateway_is_one_incident() -> None:
+    """Behind a silent gateway its devices are not reported one by one."""
+    bench = Bench(DeviceSilent(), registry=community(gateways=GATEWAYS), silent_after=HOUR)
+    bench.feed(says(NOON, "plug-1"), says(NOON, "plug-2"))
+    found = [each for hours in range(1, 9) for each in bench.reach(NOON + hours * HOUR + 1)]
+    found += bench.reach(NOON + 10 * HOUR)
+    assert [each.key for each in found] == ["device:gateway"]
+
+
+def test_device_behind_a_living_gateway_is_reported() -> None:
+    """When another device still speaks through the gateway, the silent one is reported."""
+    bench = Bench(DeviceSilent(), registry=community(gateways=GATEWAYS), silent_after=HOUR)
+    bench.feed(says(NOON, "plug-1"))
+    for minutes in range(0, 100, 5):
+        bench.feed(says(NOON + minutes * MINUTE, "plug-2"))
+        bench.reach(NOON + minutes * MINUTE)
+    assert [found.key for found in bench.findings] == ["device:plug-1"]
+
+
+def test_time_in_which_nobody_listened_is_not_silence() -> None:
+    """After a pause every device has its whole span to speak."""
+    bench = Bench(DeviceSilent(), silent_after=HOUR)
+    bench.feed(says(NOON))
+    bench.context = msgspec.structs.replace(bench.context, listening_since=NOON + 5 * HOUR)
+    assert bench.reach(NOON + 5 * HOUR + 1) == []
+    assert told(bench.reach(NOON + 6 * HOUR + 4 * MINUTE)) == ["watch"]
+
+
+def test_closed_by_a_person_stays_closed() -> None:
+    """A silent device whose incident a person closed says nothing more until it is heard."""
+    bench = Bench(DeviceSilent(), silent_after=HOUR)
+    bench.feed(says(NOON))
+    bench.reach(NOON + 2 * HOUR)
+    bench.close("device:sun", NOON + 2 * HOUR)
+    assert bench.reach(NOON + 9 * HOUR) == []
+    assert bench.feed(says(NOON + 9 * HOUR)) == []
+    assert told(bench.reach(NOON + 12 * HOUR)) == ["watch"]
+
+
+def test_low_battery_is_a_watch_until_it_is_changed() -> None:
+    """At 10 % a watch, at 20 % it closes; between them nothing flaps."""
+    bench = Bench(BatteryLow())
+    levels = (55, 11, 10, 9, 12, 10, 19.9, 20, 100)
+    bench.feed(*(says(NOON + n * HOUR, battery=level) for n, level in enumerate(levels)))
+    assert told(bench.findings) == ["watch", "clear"]
+    assert bench.findings[0].evidence == {"battery_percent": 10}
+
+
+def test_unknown_battery_is_not_an_empty_one() -> None:
+    """A device that does not know its battery yet says nothing of it."""
+    bench = Bench(BatteryLow())
+    assert bench.feed(says(NOON, battery=None)) == []
