@@ -7,9 +7,12 @@ from devices.tables import building, site
 
 
 def where(connection: Connection, incident: Incident) -> str:
-    """Return building or gate, and site; empty where neither is known. Never a flat."""
+    """Return gate or building, and site; empty where neither is known. Never a flat.
+
+    Whoever is at a gate is there now, wherever they live.
+    """
     parts = [
-        _name_of_building(connection, incident.building) or incident.gate,
+        incident.gate or _name_of_building(connection, incident.building),
         connection.scalar(select(site.c.name).where(site.c.id == incident.site)),
     ]
     return ", ".join(part for part in parts if part)
