@@ -16,10 +16,12 @@ from devices.registry import (
     Device,
     History,
     HouseholdState,
+    OnCall,
     Place,
     PlaceKind,
     Registry,
     ResidentClass,
+    Role,
 )
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -68,6 +70,10 @@ def community(
             for name, state in {"empty": HouseholdState.EMPTY, **(states or {})}.items()
         ),
         residents={"h1": ("s-sun",), "h2": ("s-li",), "h3": ("s-a", "s-b")},
+        rota=[
+            OnCall(role.value, role, "river", None, frozenset(range(7)), 0, 1_440) for role in Role
+        ],
+        channels={role.value: (f"demo://{role.value}",) for role in Role},
         classes=History((name, (0, None, value)) for name, value in (classes or {}).items()),
     )
 
