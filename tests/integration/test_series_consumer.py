@@ -1,0 +1,240 @@
+"""The series follower's consumer, on a real ledger."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from devices.clock import DAY, ManualClock
+from devices.outcome import Outcome
+from devices.registry import Registry
+from ingest import dead_letter
+from ingest.books import Books, balance
+from ingest.dead_letter import Selection
+from ingest.follower import Held
+from ingest.ledger import LETTER_BYTES, Ledger
+from ingest.ledger_file import LedgerRefused, account_of, connect
+from ingest.message import Batch, Message
+from ingest.series_consumer import SeriesConsumer
+from tests.messages import NOON
+from tests.shelf import Shelf, decode
+
+
+class Desk:
+    """A consumer with a shelf for a store, fed by hand."""
+
+    def __init__(self, folder: Path, **bounds: int) -> None:
+        self.path = folder / "ledger.db"
+        self.shelf = Shelf()
+        self.clock = ManualClock(NOON)
+        self.decode = decode
+        self.ledger = Ledger.open(self.path, **bounds)
+        self.consumer = SeriesConsumer(
+            journal_id="j",
+            ledger=self.ledger,
+            store=self.shelf,  # type: ignore[arg-type]
+            decode=self._decode,
+            registry=Registry,
+            clock=self.clock,
+        )
+        self.head = 0
+
+    def handle(self, *payloads: bytes, skip: int = 0) -> None:
+        """Handle one batch of these payloads, after some lost positions."""
+        base = self.head + skip + 1
+        arrived = [Message(f"d{n}", body, NOON + n) for n, body in enumerate(payloads)]
+        outcomes = [decode(at, one) for at, one in enumerate(arrived, base)]
+        self.consumer.handle(Batch(base, arrived), outcomes)
+        self.head = base + len(payloads) - 1
+
+    def _decode(self, position: int, arrived: Message) -> Outcome:
+        return self.decode(position, arrived)
+
+    @property
+    def books(self) -> Books:
+        """The books as anybody may read them."""
+        return balance(account_of(self.path), head=self.head)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.ledger.close()
+
+
+def test_worst_outcome_of_a_message_wins(desk: Desk) -> None:
+    """Stored, ignored and dead messages are counted once each, and points by themselves."""
+    desk.shelf.refuses = lambda point: point.fields[0] > 40
+    desk.handle(b"t 36.5", b"t 36.5 41.0 42.0", b"i", b"garbage")
+    books = desk.books
+    assert (books.stored, books.ignored, books.dead_open) == (1, {"log_line": 1}, 2)
+    assert books.dead == {"store_refused": 1, "missing_field": 1}
+    assert (books.points_encoded, books.points_accepted, books.points_rejected) == (4, 2, 2)
+    assert books.balanced
+    assert desk.consumer.cursor() == ("j", 4)
+
+
+def test_a_refused_point_is_a_letter_with_the_words_of_the_store(desk: Desk) -> None:
+    """A poison point spares its neighbours; its message is kept with device and reason."""
+    desk.shelf.refuses = lambda point: point.fields[0] > 40
+    desk.handle(b"t 36.5", b"t 36.5 41.0", b"t 36.6")
+    (letter,) = dead_letter.letters(desk.path, Selection())
+    assert (letter.position, letter.payload, letter.device) == (2, b"t 36.5 41.0", "d1")
+    assert (letter.reason, letter.detail) == ("store_refused", "field type conflict")
+    assert letter.stored_points == 1
+    assert len(desk.shelf.points) == 3
+
+
+def test_a_held_store_moves_nothing(desk: Desk) -> None:
+    """While the store holds, cursor, counters and letters stay; afterwards it is all there once."""
+    desk.shelf.held = "influxdb answers 503"
+    with pytest.raises(Held, match="503"):
+        desk.handle(b"t 36.5", b"garbage")
+    assert desk.consumer.cursor() is None
+    assert desk.books.received == 0
+    desk.shelf.held = ""
+    desk.handle(b"t 36.5", b"garbage")
+    assert (desk.books.stored, desk.books.dead_open) == (1, 1)
+
+
+def test_a_ledger_that_cannot_be_written_holds(desk: Desk) -> None:
+    """A ledger locked by somebody is a wait, not a death, and the batch is counted once."""
+    desk.ledger._connection.execute("PRAGMA busy_timeout = 1")
+    with closing(connect(desk.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Held, match="ledger cannot be written"):
+            desk.handle(b"t 36.5")
+        other.execute("ROLLBACK")
+    desk.handle(b"t 36.5")
+    assert desk.books.stored == 1
+
+
+def test_lost_positions_are_counted(desk: Desk) -> None:
+    """What the journal could not give back is a line of its own in the books."""
+    desk.handle(b"i")
+    desk.handle(b"i", skip=10)
+    assert (desk.books.lost, desk.books.received) == (10, 12)
+    assert desk.books.balanced
+
+
+def test_replay_stores_what_today_is_understood(desk: Desk) -> None:
+    """Letters that stored nothing go through the decoder of the day; what fails again stays one."""
+    desk.shelf.refuses = lambda point: point.fields[0] > 40
+    desk.handle(b"garbage", b"t 36.5 41.0", b"garbage", b"garbage")
+    first, _, third, fourth = sorted(
+        dead_letter.letters(desk.path, Selection()), key=lambda one: one.position
+    )
+    learnt = {"d0": b"t 37.7", "d2": b"i"}
+    desk.decode = lambda position, one: decode(
+        position, Message(one.topic, learnt.get(one.topic, one.payload), one.received_at)
+    )
+    assert dead_letter.request_replay(desk.path, Selection()) == [first.id, third.id, fourth.id]
+    desk.consumer.idle(NOON)
+    assert [one.fields[0] for one in desk.shelf.points.values()] == [36.5, 37.7]
+    states = [dead_letter.letter(desk.path, one.id) for one in (first, third, fourth)]
+    assert [one.state for one in states if one] == ["replayed", "replayed", "open"]
+    assert states[2] is not None
+    assert (states[2].attempts, states[2].replay) == (1, False)
+    books = desk.books
+    assert (books.stored, books.ignored, books.dead_open) == (1, {"log_line": 1}, 2)
+    assert (books.dead_replayed, books.balanced) == (2, True)
+
+
+def test_replay_keeps_time_and_place_of_the_message(desk: Desk) -> None:
+    """A replayed message is decoded with its own position and arrival: its points are its own."""
+    seen = []
+    desk.handle(b"i", b"garbage")
+    desk.decode = lambda position, one: seen.append((position, one)) or decode(position, one)  # type: ignore[func-returns-value]
+    dead_letter.request_replay(desk.path, Selection())
+    desk.consumer.idle(NOON)
+    ((position, replayed),) = seen
+    assert (position, replayed.topic, replayed.received_at) == (2, "d1", NOON + 1)
+
+
+def test_a_held_replay_is_tried_again(desk: Desk) -> None:
+    """A replay that meets an outage changes nothing and is done when the store is back."""
+    desk.handle(b"garbage")
+    desk.decode = lambda position, one: decode(position, Message(one.topic, b"t 36.0", NOON))
+    dead_letter.request_replay(desk.path, Selection())
+    desk.shelf.held = "down"
+    with pytest.raises(Held):
+        desk.consumer.idle(NOON)
+    assert desk.books.dead_open == 1
+    desk.shelf.held = ""
+    desk.consumer.idle(NOON)
+    assert (desk.books.dead_open, desk.books.stored) == (0, 1)
+
+
+def test_discarding_gives_up_the_payload_and_keeps_the_count(desk: Desk) -> None:
+    """A discarded letter stays in the books and in the list, without what it said."""
+    desk.handle(b"garbage", b"garbage")
+    assert dead_letter.discard(desk.path, Selection(topic="d1"), note="a test device") == 1
+    (letter,) = dead_letter.letters(desk.path, Selection(state="discarded"))
+    assert (letter.payload, letter.size, letter.note) == (b"", 7, "a test device")
+    assert (desk.books.dead_open, desk.books.dead_discarded) == (1, 1)
+    assert desk.books.balanced
+
+
+def test_letters_are_bounded_in_bytes(tmp_path: Path) -> None:
+    """A flood of garbage lets the oldest letters expire, settled ones first, and is counted."""
+    desk = Desk(tmp_path, max_bytes=100_000)
+    for _ in range(100):
+        desk.handle(*[b"x" * 1_000] * 20)
+    kept = dead_letter.letters(desk.path, Selection(), limit=10_000)
+    assert sum(one.size for one in kept) <= 100_000
+    assert [one.position for one in kept] == list(range(2_000, 2_000 - len(kept), -1))
+    assert desk.books.expired == 2_000 - len(kept)
+    assert desk.books.balanced
+    desk.ledger.close()
+
+
+def test_letters_are_bounded_in_age(desk: Desk) -> None:
+    """A letter older than the age to keep expires."""
+    desk.handle(b"garbage", b"garbage")
+    dead_letter.discard(desk.path, Selection(topic="d1"), note="x")
+    desk.ledger.expire(NOON + 30 * DAY)
+    assert desk.books.expired == 0
+    desk.ledger.expire(NOON + 31 * DAY)
+    assert (desk.books.expired, desk.books.dead_discarded) == (1, 1)
+    assert dead_letter.letters(desk.path, Selection()) == []
+    assert desk.books.balanced
+
+
+def test_a_huge_payload_is_described_and_not_kept(desk: Desk) -> None:
+    """Twenty megabytes of garbage give a letter without its payload."""
+    desk.handle(b"g" * (LETTER_BYTES + 1))
+    (letter,) = dead_letter.letters(desk.path, Selection())
+    assert (letter.state, letter.size, letter.payload) == ("expired", LETTER_BYTES + 1, b"")
+    assert (desk.books.expired, desk.books.dead_open) == (1, 0)
+    assert desk.books.balanced
+
+
+def test_letters_are_grouped_and_found(desk: Desk) -> None:
+    """Groups tell topic, reason, count and span; filters narrow them."""
+    desk.handle(b"garbage", b"garbage", b"garbage")
+    desk.handle(b"garbage")
+    groups = dead_letter.groups(desk.path, Selection(state="open"))
+    assert [(one.topic, one.count) for one in groups] == [("d0", 2), ("d2", 1), ("d1", 1)]
+    assert [one.topic for one in dead_letter.groups(desk.path, Selection(topic="d1"))] == ["d1"]
+    assert sum(one.count for one in dead_letter.groups(desk.path, Selection(topic="d#"))) == 4
+    assert dead_letter.groups(desk.path, Selection(reason="empty")) == []
+    assert dead_letter.letter(desk.path, 99) is None
+
+
+def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+    """An older program does not touch what a newer one wrote."""
+    Desk(tmp_path).ledger.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    with pytest.raises(LedgerRefused, match="newer Gatehouse"):
+        Ledger.open(tmp_path / "ledger.db")
+
+
+def test_a_damaged_ledger_is_refused(tmp_path: Path) -> None:
+    """A ledger that cannot be read is named, with what to do."""
+    (tmp_path / "ledger.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(LedgerRefused, match=r"ledger\.db.*backup"):
+        Ledger.open(tmp_path / "ledger.db")
