@@ -1,8 +1,8 @@
 """Electricity meters: cumulative energy that follows each home's load.
 
-The history is thinned: every two hours is enough for base loads, half an hour where somebody might
-live unregistered. Shelly meters have none: they were fitted on the evening. From then on each
-meter reports as such meters do.
+The history is thinned: every two hours is enough for base loads, each hour where nobody should
+live or silence is noticed sooner, each half-hour where somebody does live unregistered. Shelly
+meters have none: they were fitted on the evening. From then on each reports as such meters do.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,6 @@ from devices.simulator.stories import TURNING_METER, is_lived_in
 
 HALF_HOUR = 30 * MINUTE
 _LIVE = {MeterKind.DLT645: 15 * MINUTE, MeterKind.SHELLY: 5 * MINUTE, MeterKind.TASMOTA: 5 * MINUTE}
-_THINNED, _THINNED_FINE = 2 * HOUR, HALF_HOUR
 _WRONG_CLOCK = datetime(2020, 1, 1, 0, 0, 7, tzinfo=ZONE)
 """What one Tasmota shows from the evening on: it restarted and finds no time server."""
 
@@ -32,8 +31,8 @@ class Meters:
         self._day = -HISTORY_DAYS
         self._energy_wh = [home.meter.start_wh for home in community.homes]
         self._wrong_clock = _home_with_wrong_clock(community)
-        self._reports_live = _schedule(community.homes, _live_interval)
-        self._reports_thinned = _schedule(community.homes, _thinned_interval)
+        self._reports_live = _schedule(community, _live_interval)
+        self._reports_thinned = _schedule(community, _thinned_interval)
         while self._day < day:
             self._advance([half_hour_means(community, home, self._day) for home in community.homes])
 
@@ -89,26 +88,27 @@ def _home_with_wrong_clock(community: Community) -> Home | None:
     return next((home for home in tasmotas if home is not community.lived_in), None)
 
 
-def _live_interval(home: Home) -> int | None:
+def _live_interval(_community: Community, home: Home) -> int | None:
     return _LIVE[home.meter.kind]
 
 
-def _thinned_interval(home: Home) -> int | None:
+def _thinned_interval(community: Community, home: Home) -> int | None:
     if home.meter.kind is MeterKind.SHELLY:
         return None
+    if home is community.lived_in:
+        return HALF_HOUR
     is_fine = home.state is HouseholdState.EMPTY or home.meter.kind is MeterKind.TASMOTA
-    return _THINNED_FINE if is_fine else _THINNED
+    return HOUR if is_fine else 2 * HOUR
 
 
 def _schedule(
-    homes: Sequence[Home], interval_of: Callable[[Home], int | None]
+    community: Community, interval_of: Callable[[Community, Home], int | None]
 ) -> list[tuple[int, int]]:
     """Return when each home's meter reports: (milliseconds after midnight, place in homes)."""
     reports = []
-    for place, home in enumerate(homes):
-        interval = interval_of(home)
-        if interval is None:
-            continue
-        first = int(home.meter.phase * interval)
-        reports += [(offset, place) for offset in range(first, DAY, interval)]
+    for place, home in enumerate(community.homes):
+        interval = interval_of(community, home)
+        if interval is not None:
+            first = int(home.meter.phase * interval)
+            reports += [(offset, place) for offset in range(first, DAY, interval)]
     return sorted(reports)
