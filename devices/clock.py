@@ -69,7 +69,7 @@ class ScaledClock:
     def __init__(self, path: Path, wall: Callable[[], int] = wall_now) -> None:
         self._path = path
         self._wall = wall
-        self._stamp = -1
+        self._stamp = (-1, -1)
         self._anchor = (0, 0, 1.0)
 
     @property
@@ -102,7 +102,9 @@ class ScaledClock:
         self.set(self._anchor[1], speed=speed)
 
     def _refresh(self) -> None:
-        stamp = self._path.stat().st_mtime_ns
+        # A kernel may stamp two files made within milliseconds alike; their inodes differ.
+        found = self._path.stat()
+        stamp = (found.st_mtime_ns, found.st_ino)
         if stamp != self._stamp:
             saved = json.loads(self._path.read_text())
             self._anchor = (saved["wall"], saved["at"], saved["speed"])
