@@ -94,7 +94,8 @@ def _begin(
     number, possible_repeat = _number(connection, row)
     address = addresses[row.rank]
     begun = connection.execute(
-        insert(page_attempt).values(
+        insert(page_attempt)
+        .values(
             page=row.id,
             number=number,
             rank=row.rank,
@@ -103,9 +104,10 @@ def _begin(
             result=Result.BEGUN,
             possible_repeat=possible_repeat,
         )
-    )
+        .returning(page_attempt.c.id)
+    ).scalar_one()
     return Attempt(
-        id=begun.inserted_primary_key[0],
+        id=begun,
         page=row.id,
         incident=incident,
         purpose=Purpose(row.purpose),

@@ -69,10 +69,11 @@ def climb(
 
 def trigger_again(connection: Connection, incident: Incident, moment: Moment) -> None:
     """Trigger an incident whose acknowledgement has lapsed, or whose recheck is due."""
+    detail: dict[str, Any] = {"until": incident.next_at}
+    kind = EventKind.RECHECK_DUE
     if incident.state is State.ACKNOWLEDGED:
-        kind, detail = EventKind.LAPSED, {"acknowledged_by": incident.acknowledged_by}
-    else:
-        kind, detail = EventKind.RECHECK_DUE, {"until": incident.next_at}
+        detail = {"acknowledged_by": incident.acknowledged_by}
+        kind = EventKind.LAPSED
     add_event(connection, incident.id, kind, now=moment.now, **detail)
     if incident.watch:
         record.change(connection, incident, state=State.TRIGGERED, next_at=None)

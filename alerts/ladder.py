@@ -1,6 +1,7 @@
 """An incident on its ladder: each move and the pages it makes owed, in the caller's transaction."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -78,7 +79,7 @@ def _decide(
     )
 
 
-def _tell_round(connection: Connection, incident: Incident, moment: Moment, **detail: int) -> None:
+def _tell_round(connection: Connection, incident: Incident, moment: Moment, **detail: Any) -> None:
     add_event(
         connection,
         incident.id,

@@ -57,7 +57,7 @@ def owe_ladder(
             for worker, role in called
         ],
     )
-    repeats = {"repeat": standing.repeat} if standing.repeat else {}
+    repeats: dict[str, Any] = {"repeat": standing.repeat} if standing.repeat else {}
     add_event(
         connection,
         incident,

@@ -1,23 +1,76 @@
 """A community office of one test: a real database, a clock wound by hand, fake phones, a paging."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import select
 
 from alerts import incident as incidents
 from alerts.escalation import DEFAULT_POLICIES
+from alerts.finding import Action, Finding, IncidentKind
 from alerts.incident import Event, EventKind
 from alerts.outbox import Paging
 from alerts.settlement import BACKOFF_CAP_MS
 from alerts.tables import page_attempt
 from devices.clock import MINUTE, ManualClock
+from devices.registry import OnCall, Registry, Role
 from tests.phones import Phones
-from tests.state import fever, make_registry, open_state
+from tests.state import open_state
 
 NOW = 1_581_681_600_000
 """14 February 2020, 20:00 in Wuhan."""
+
+
+ALWAYS = frozenset(range(7))
+ROTA = (
+    ("guard", Role.GUARD, None),
+    ("worker", Role.GRID_WORKER, "g1"),
+    ("secretary", Role.SECRETARY, None),
+    ("street", Role.STREET_COMMAND, None),
+    ("operator", Role.OPERATOR, None),
+)
+
+
+def make_registry(
+    *,
+    absent: Sequence[str] = (),
+    channels: Mapping[str, tuple[str, ...]] | None = None,
+) -> Registry:
+    """Return a community where everybody but the absent is always on call, with a fake phone."""
+    addresses = {worker: (f"phone://{worker}",) for worker, _, _ in ROTA} | dict(channels or {})
+    return Registry(
+        zones={"east": ZoneInfo("Asia/Shanghai")},
+        rota=[
+            OnCall(worker, role, "east", grid, ALWAYS, 0, 1440)
+            for worker, role, grid in ROTA
+            if worker not in absent
+        ],
+        channels=addresses,
+    )
+
+
+FEVER = Finding(
+    action=Action.OPEN,
+    rule="fever",
+    key="subject:s1",
+    kind=IncidentKind.FEVER,
+    observed_at=0,
+    position=7,
+    device_id="thermometer-1",
+    site="east",
+    grid="g1",
+    building="b12",
+    subject="s1",
+    evidence={"celsius": 37.9},
+)
+
+
+def fever(**changes: Any) -> Finding:
+    """Return a finding of a minor fever, with what a test wants different."""
+    return msgspec.structs.replace(FEVER, **changes)
 
 
 class Office:

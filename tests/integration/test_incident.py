@@ -15,7 +15,8 @@ from alerts.incident import Disposition, EventKind, Incident, IncidentError, Sta
 from alerts.tables import fact, page
 from devices.clock import HOUR, MINUTE
 from devices.registry import Registry
-from tests.state import fever, make_registry, open_state
+from tests.office import fever, make_registry
+from tests.state import open_state
 
 NOW = 1_581_681_600_000
 """14 February 2020, 20:00 in Wuhan."""

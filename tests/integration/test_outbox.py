@@ -11,9 +11,8 @@ from alerts.finding import Severity
 from alerts.incident import Disposition, EventKind
 from alerts.settlement import ATTEMPTS_PER_CHANNEL
 from devices.clock import HOUR, MINUTE
-from tests.office import NOW, Office
+from tests.office import NOW, Office, make_registry
 from tests.phones import BUSY, GONE
-from tests.state import make_registry
 
 
 @pytest.fixture

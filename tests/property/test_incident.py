@@ -23,8 +23,7 @@ from alerts.page import PageState
 from alerts.tables import incident as incident_table
 from alerts.tables import page
 from devices.clock import HOUR, MINUTE
-from tests.office import Office
-from tests.state import fever
+from tests.office import Office, fever
 
 KEYS = st.sampled_from(["subject:a", "device:b"])
 AGES = st.sampled_from([0, MINUTE, 3 * HOUR, 30 * HOUR])
