@@ -100,10 +100,7 @@ def show(incident_id: Case, as_json: AsJson = False) -> None:
     Example: gatehouse incidents show 7F3AC
     """
     with _opened() as (_, database), database.connect() as connection:
-        try:
-            found = incidents.show(connection, incident_id.upper())
-        except IncidentError as error:
-            raise Failure(str(error)) from error
+        found = incidents.show(connection, incident_id.upper())
         events = incidents.timeline(connection, found.id)
     if as_json:
         timeline = [_event(event) for event in events]
@@ -122,12 +119,9 @@ def acknowledge(incident_id: Case, by: By = "") -> None:
     Example: gatehouse incidents acknowledge 7F3AC --by worker-3
     """
     with _opened() as (settings, database), database.begin() as connection:
-        try:
-            incidents.acknowledge(
-                connection, incident_id.upper(), actor=by or _me(), now=settings.clock.now()
-            )
-        except IncidentError as error:
-            raise Failure(str(error)) from error
+        incidents.acknowledge(
+            connection, incident_id.upper(), actor=by or _me(), now=settings.clock.now()
+        )
 
 
 @_incidents.command("close")
@@ -142,17 +136,14 @@ def close(
     Example: gatehouse incidents close 7F3AC --disposition hospital --by worker-3
     """
     with _opened() as (settings, database), database.begin() as connection:
-        try:
-            incidents.close(
-                connection,
-                incident_id.upper(),
-                actor=by or _me(),
-                disposition=disposition,
-                note=note,
-                now=settings.clock.now(),
-            )
-        except IncidentError as error:
-            raise Failure(str(error)) from error
+        incidents.close(
+            connection,
+            incident_id.upper(),
+            actor=by or _me(),
+            disposition=disposition,
+            note=note,
+            now=settings.clock.now(),
+        )
 
 
 @_oncall.command("show")
@@ -171,7 +162,10 @@ def show_on_call(
     try:
         moment = parse_rfc3339(at) if at else settings.clock.now()
     except ValueError as error:
-        raise Failure(f"--at: {error}", code=WRONG_USE) from error
+        raise Failure(
+            f"--at: {at!r} is no time with a zone; write it like 2020-02-14T20:00:00+08:00",
+            code=WRONG_USE,
+        ) from error
     if site is not None and site not in registry.zones:
         raise Failure(f"--site: there is no site {site}", code=WRONG_USE)
     rows = [
@@ -230,6 +224,8 @@ def _opened() -> Iterator[tuple[Settings, Engine]]:
     database = open_database(settings)
     try:
         yield settings, database
+    except IncidentError as error:
+        raise Failure(str(error)) from error
     finally:
         database.dispose()
 
