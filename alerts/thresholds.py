@@ -4,10 +4,33 @@ Each may be set for the whole community and again for one site; a site inherits 
 Temperatures are degrees Celsius and are compared after rounding half up to 0.1.
 """
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_SINGLE_PRECISION = 5e-5
+"""Tenths of a degree that a value may be short of a half because a device counts in 32 bits."""
+
+
+def tenths(celsius: float) -> int:
+    """Return a temperature in tenths of a degree, rounded half up: 37.25 is 373."""
+    return math.floor(celsius * 10 + 0.5 + _SINGLE_PRECISION)
+
+
+class FeverTenths(NamedTuple):
+    """The fever thresholds that readings are compared with, in tenths of a degree."""
+
+    contact: int
+    infrared: int
+    rectal: int
+    high: int
+    critical: int
+    low: int
+    plausible_from: int
+    plausible_to: int
 
 
 class FeverThresholds(BaseModel):
@@ -80,6 +103,13 @@ class FeverThresholds(BaseModel):
     baseline_rise_celsius: float = Field(
         default=0.8, description="And at least so far above the median."
     )
+
+    @cached_property
+    def tenths(self) -> FeverTenths:
+        """The thresholds of readings, in tenths of a degree."""
+        return FeverTenths(
+            *(tenths(getattr(self, f"{name}_celsius")) for name in FeverTenths._fields)
+        )
 
 
 class OccupancyThresholds(BaseModel):

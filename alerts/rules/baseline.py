@@ -29,7 +29,8 @@ def scale(observation: Temperature) -> int:
 def add(baseline: bytes, reading: Reading, scale: int) -> bytes:
     """Return the baseline with a reading, or the same one when a kept reading is near."""
     minute = reading.observed_at // MINUTE
-    for kept, _, kept_scale in _ENTRY.iter_unpack(baseline):
+    for place in range(len(baseline) - _ENTRY.size, -1, -_ENTRY.size):
+        kept, _, kept_scale = _ENTRY.unpack_from(baseline, place)
         if kept_scale == scale and abs(minute - kept) < APART // MINUTE:
             return baseline
     return (baseline + _ENTRY.pack(minute, reading.tenths, scale))[-ENTRIES * _ENTRY.size :]
@@ -37,6 +38,8 @@ def add(baseline: bytes, reading: Reading, scale: int) -> bytes:
 
 def is_exceeded(baseline: bytes, reading: Reading, scale: int, limits: FeverThresholds) -> bool:
     """Return whether a reading is far above what is usual for this person at this body site."""
+    if len(baseline) < limits.baseline_readings * _ENTRY.size:
+        return False
     minute = reading.observed_at // MINUTE
     usual = [
         (kept, tenths)

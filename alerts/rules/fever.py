@@ -15,10 +15,11 @@ from alerts.rule import LATE, Context, Evidence, Step
 from alerts.rules import baseline, fever_episode, readings
 from alerts.rules.fever_case import RULE, Case, find, find_late, is_fresh, level_of, reasons
 from alerts.rules.fever_episode import Episode
-from alerts.rules.fever_reading import is_guarded, read, tenths
+from alerts.rules.fever_reading import is_guarded, read
 from alerts.rules.fever_verdict import Because, Verdict, company, is_rechecked, judge
 from alerts.rules.readings import CONTACT, LOW, NEXT_PERSON, UNTIMED, Reading
-from devices.clock import DAY, MINUTE
+from alerts.thresholds import FeverThresholds
+from devices.clock import DAY, MINUTE, SECOND
 from devices.observation import BodySite, Crossing, CrossingOutcome, Observation, Temperature
 
 ENTRIES = 512
@@ -94,6 +95,13 @@ class Fever:
         reading = read(observation, limits, is_checkpoint=is_guarded(place))
         if reading is None or readings.is_known(state.ring, reading, entries=ENTRIES):
             return state, ()
+        ring = readings.insert(state.ring, reading, keep=KEEP, entries=ENTRIES)
+        state = FeverState(ring, state.baseline, state.waits, state.episodes)
+        scale = baseline.scale(observation) if key.startswith("subject:") else 0
+        is_unusual = bool(scale) and baseline.is_exceeded(state.baseline, reading, scale, limits)
+        is_fever = reading.tenths >= limits.tenths.contact
+        if not is_fever and not is_unusual and not _is_followed(state, key, reading, limits):
+            return _remember(state, reading, scale), ()
         case = Case(
             key=key,
             reading=reading,
@@ -106,8 +114,7 @@ class Fever:
             limits=limits,
             evidence=_describe(observation, reading),
         )
-        ring = readings.insert(state.ring, reading, keep=KEEP, entries=ENTRIES)
-        return _take(msgspec.structs.replace(state, ring=ring), case, baseline.scale(observation))
+        return _take(state, case, is_unusual=is_unusual)
 
     def due(self, state: FeverState) -> int | None:
         """Return when the first high infrared reading has waited long enough."""
@@ -152,45 +159,47 @@ def _let_next_person_come(state: FeverState, observation: Observation) -> FeverS
     at = observation.observed_at + 1
     if readings.ends_with(state.ring, NEXT_PERSON, until=at):
         return state
-    end = Reading(at, 0, NEXT_PERSON, readings.identify(at))
+    end = Reading(at, 0, NEXT_PERSON, readings.identify(f"next person|{at}"))
     ring = readings.insert(state.ring, end, keep=KEEP, entries=ENTRIES)
     return msgspec.structs.replace(state, ring=ring)
 
 
-def _take(state: FeverState, case: Case, scale: int) -> Step[FeverState]:
-    """Judge a reading that is already in the ring, and remember what it teaches."""
-    reading, limits = case.reading, case.limits
-    is_high = reading.tenths >= tenths(limits.contact_celsius)
-    is_unusual = case.subject is not None and baseline.is_exceeded(
-        state.baseline, reading, scale, limits
+def _remember(state: FeverState, reading: Reading, scale: int) -> FeverState:
+    """Let an ordinary reading of a known person teach what is usual."""
+    if not scale or reading.marks & (UNTIMED | LOW):
+        return state
+    usual = baseline.add(state.baseline, reading, scale)
+    return FeverState(state.ring, usual, state.waits, state.episodes)
+
+
+def _is_followed(state: FeverState, key: str, reading: Reading, limits: FeverThresholds) -> bool:
+    """Return whether an open incident wants to know of an ordinary reading too."""
+    join = None if not key.startswith("device:") else round(limits.join_seconds * SECOND)
+    return any(
+        episode.is_open and episode.is_near(reading.observed_at, join) for episode in state.episodes
     )
-    is_open = any(episode.is_open for episode in state.episodes)
-    if not is_high and not is_unusual and not is_open:
-        return _remember(state, case, scale), ()
+
+
+def _take(state: FeverState, case: Case, *, is_unusual: bool) -> Step[FeverState]:
+    """Judge a reading that is already in the ring."""
+    reading, limits = case.reading, case.limits
+    is_fever = reading.tenths >= limits.tenths.contact
     episode, row = _find(state, case)
     if episode is not None and reading.observed_at <= episode.floor:
-        return state, (find_late(case, episode),) if is_high else ()
+        return state, (find_late(case, episode),) if is_fever else ()
     verdict = judge(reading, row, limits)
     if verdict is None and is_unusual:
         verdict = Verdict(Because.BASELINE, pages=False, readings=(reading,))
-    if is_high and (verdict is None or not verdict.pages):
+    if is_fever and (verdict is None or not verdict.pages):
         state = _wait(state, case, row)
     return _tell(state, case, episode, verdict)
 
 
-def _remember(state: FeverState, case: Case, scale: int) -> FeverState:
-    """Let an ordinary reading of a known person teach what is usual."""
-    if case.subject is None or case.reading.marks & (UNTIMED | LOW):
-        return state
-    usual = baseline.add(state.baseline, case.reading, scale)
-    return state if usual is state.baseline else msgspec.structs.replace(state, baseline=usual)
-
-
 def _find(state: FeverState, case: Case) -> tuple[Episode | None, list[Reading]]:
     """Return the episode a reading belongs to, and its company within that episode."""
-    is_person = case.is_person
-    row = company(state.ring, case.reading, case.limits, is_person=is_person, after=0)
-    episode = fever_episode.find(state.episodes, row or [case.reading], is_person=is_person)
+    row = company(state.ring, case.reading, case.limits, is_person=case.is_person)
+    join = None if case.is_person else round(case.limits.join_seconds * SECOND)
+    episode = fever_episode.find(state.episodes, case.reading, row, join=join)
     floor = episode.floor if episode else 0
     return episode, [each for each in row if each.observed_at > floor]
 
@@ -198,7 +207,7 @@ def _find(state: FeverState, case: Case) -> tuple[Episode | None, list[Reading]]
 def _wait(state: FeverState, case: Case, row: Sequence[Reading]) -> FeverState:
     """Let a high infrared reading wait, unless one of the same person waits already."""
     reading, limits = case.reading, case.limits
-    is_high = reading.tenths >= tenths(limits.high_celsius)
+    is_high = reading.tenths >= limits.tenths.high
     if reading.marks & (CONTACT | UNTIMED) or not is_high or len(state.waits) >= WAITS:
         return state
     at = reading.observed_at

@@ -18,7 +18,7 @@ class Episode(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     Attributes:
         key: Key of its findings.
-        first, last: Time of its earliest and latest evidence; milliseconds UTC.
+        first, last: Time of the earliest and latest evidence of a fever; milliseconds UTC.
         pages: False for a watch.
         level: Highest severity told, as an index of SEVERITIES.
         attached_at: Time of the evidence written down last.
@@ -45,17 +45,36 @@ class Episode(msgspec.Struct, frozen=True, gc=False, array_like=True):
         """Readings until this time belong to a closed incident; milliseconds UTC."""
         return self.closed_at or self.after
 
+    def is_near(self, at: int, join: int | None) -> bool:
+        """Return whether a time is at most ``join`` milliseconds from its evidence; None: any."""
+        return join is None or self.first - join <= at <= self.last + join
 
-def find(episodes: Sequence[Episode], row: Sequence[Reading], *, is_person: bool) -> Episode | None:
-    """Return the episode that a row of readings belongs to, open or closed.
 
-    A person has one at a time; on a device it is the one that overlaps the row in time.
+def find(
+    episodes: Sequence[Episode],
+    reading: Reading,
+    row: Sequence[Reading],
+    *,
+    join: int | None,
+) -> Episode | None:
+    """Return the episode that a reading belongs to, open or closed.
+
+    A person has one at a time. On a device it is one whose fever was measured in the same row and
+    not long ago: a queue may never pause, and the next fever in it is another person's.
+
+    Args:
+        episodes: Those of the key.
+        reading: The one in question.
+        row: Its company, in order of time.
+        join: For a device, how far apart one person's readings may be; None for a person.
     """
-    if is_person:
+    if join is None:
         return episodes[-1] if episodes else None
-    begins, ends = row[0].observed_at, row[-1].observed_at
+    begins = row[0].observed_at if row else reading.observed_at
+    ends = row[-1].observed_at if row else reading.observed_at
     for episode in reversed(episodes):
-        if episode.first <= ends and begins <= episode.last:
+        is_same_row = episode.first <= ends and begins <= episode.last
+        if is_same_row and episode.is_near(reading.observed_at, join):
             return episode
     return None
 
@@ -71,9 +90,11 @@ def advance(
         level: Its severity as an index of SEVERITIES; None for a reading that is no fever's.
         pages: Whether it is enough for an incident.
     """
-    grown = msgspec.structs.replace(
-        episode, first=min(episode.first, at), last=max(episode.last, at)
-    )
+    grown = episode
+    if level is not None:
+        grown = msgspec.structs.replace(
+            episode, first=min(episode.first, at), last=max(episode.last, at)
+        )
     is_worse = level is not None and level > episode.level
     if level is not None and pages and not episode.pages:
         grown = msgspec.structs.replace(

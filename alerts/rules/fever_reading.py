@@ -1,7 +1,5 @@
 """What one temperature is worth: rounded, plausible, by which instrument, how severe."""
 
-import math
-
 from alerts.finding import SEVERITIES, Severity
 from alerts.rules.readings import (
     ASKS_AGAIN,
@@ -12,7 +10,7 @@ from alerts.rules.readings import (
     Reading,
     identify,
 )
-from alerts.thresholds import FeverThresholds
+from alerts.thresholds import FeverTenths, FeverThresholds, tenths
 from devices.observation import BodySite, Temperature, TimeSource
 from devices.registry import Place, PlaceKind, ResidentClass
 
@@ -21,13 +19,6 @@ GUARDED = frozenset({PlaceKind.CHECKPOINT, PlaceKind.GATE})
 RAISED_CLASSES = frozenset(
     {ResidentClass.CLOSE_CONTACT, ResidentClass.HOME_ISOLATION, ResidentClass.SUSPECTED}
 )
-_SINGLE_PRECISION = 5e-5
-"""Tenths of a degree that a value may be short of a half because a device counts in 32 bits."""
-
-
-def tenths(celsius: float) -> int:
-    """Return a temperature in tenths of a degree, rounded half up: 37.25 is 373."""
-    return math.floor(celsius * 10 + 0.5 + _SINGLE_PRECISION)
 
 
 def read(
@@ -38,31 +29,28 @@ def read(
     Returns:
         None where it says nothing: not a living body's, or infrared in air too cold or too warm.
     """
-    value = tenths(observation.celsius)
-    plausible = (
-        tenths(limits.plausible_from_celsius) <= value <= tenths(limits.plausible_to_celsius)
-    )
-    if not plausible or _is_inconclusive(observation, limits):
+    value, levels = tenths(observation.celsius), limits.tenths
+    is_plausible = levels.plausible_from <= value <= levels.plausible_to
+    if not is_plausible or _is_inconclusive(observation, limits):
         return None
     marks = CHECKPOINT if is_checkpoint else 0
-    if _is_contact(observation.body_site, value, limits):
+    if _is_contact(observation.body_site, value, levels):
         marks |= CONTACT
     if observation.time_source is TimeSource.BACKLOG:
         marks |= UNTIMED
-    if value < tenths(limits.low_celsius):
+    if value < levels.low:
         marks |= LOW
-    if value >= tenths(_asks_again_from(observation, limits)):
+    if value >= _asks_again_from(observation, levels):
         marks |= ASKS_AGAIN
     return Reading(observation.observed_at, value, marks, identity(observation))
 
 
 def identity(observation: Temperature) -> int:
     """Return what stays the same when a device sends a reading twice."""
+    device, channel = observation.device_id, observation.channel
     if observation.event_id is not None:
-        return identify(observation.device_id, observation.channel, observation.event_id)
-    return identify(
-        observation.device_id, observation.channel, observation.observed_at, observation.celsius
-    )
+        return identify(f"{device}|{channel}|{observation.event_id}")
+    return identify(f"{device}|{channel}|{observation.observed_at}|{observation.celsius}")
 
 
 def severity(value: int, limits: FeverThresholds, *, raised: bool) -> Severity:
@@ -73,7 +61,7 @@ def severity(value: int, limits: FeverThresholds, *, raised: bool) -> Severity:
         limits: The site's numbers.
         raised: True for contacts, isolated and suspected people: one step higher.
     """
-    level = (value >= tenths(limits.high_celsius)) + (value >= tenths(limits.critical_celsius))
+    level = (value >= limits.tenths.high) + (value >= limits.tenths.critical)
     return SEVERITIES[min(level + raised, len(SEVERITIES) - 1)]
 
 
@@ -82,10 +70,10 @@ def is_guarded(place: Place | None) -> bool:
     return place is not None and place.kind in GUARDED
 
 
-def _is_contact(site: BodySite, value: int, limits: FeverThresholds) -> bool:
+def _is_contact(site: BodySite, value: int, levels: FeverTenths) -> bool:
     """Return whether a reading counts as a contact one; an unlabelled site never does."""
     if site is BodySite.RECTAL:
-        return value >= tenths(limits.rectal_celsius)
+        return value >= levels.rectal
     return site in CONTACT_SITES
 
 
@@ -97,7 +85,7 @@ def _is_inconclusive(observation: Temperature, limits: FeverThresholds) -> bool:
     return not limits.ambient_from_celsius <= air <= limits.ambient_to_celsius
 
 
-def _asks_again_from(observation: Temperature, limits: FeverThresholds) -> float:
+def _asks_again_from(observation: Temperature, levels: FeverTenths) -> int:
     """Return from where on to measure again, on the scale the value is given in.
 
     An infrared thermometer that prints an armpit's or a mouth's equivalent is on their scale;
@@ -105,5 +93,5 @@ def _asks_again_from(observation: Temperature, limits: FeverThresholds) -> float
     """
     scale = observation.adjusted_to or observation.body_site
     if scale is BodySite.RECTAL:
-        return limits.rectal_celsius
-    return limits.contact_celsius if scale in CONTACT_SITES else limits.infrared_celsius
+        return levels.rectal
+    return levels.contact if scale in CONTACT_SITES else levels.infrared

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from alerts.rules.fever_reading import tenths
 from alerts.rules.readings import (
     ASKS_AGAIN,
     CHECKPOINT,
@@ -39,7 +38,7 @@ class Verdict(NamedTuple):
 
 
 def company(
-    ring: bytes, reading: Reading, limits: FeverThresholds, *, is_person: bool, after: int
+    ring: bytes, reading: Reading, limits: FeverThresholds, *, is_person: bool
 ) -> list[Reading]:
     """Return the readings that are of the same person now, in order of time.
 
@@ -49,13 +48,10 @@ def company(
         limits: The site's numbers.
         is_person: True where the key is a resident or household: readings join over the recheck's
             span. A device does not know whom it measures: only an unbroken row on it joins.
-        after: Readings at or before this time belong to a closed incident.
     """
     reach = round(limits.recheck_to_minutes * MINUTE)
     near = [
-        each
-        for each in around(ring, reading.observed_at, reach=reach)
-        if each.observed_at > after and not each.marks & UNTIMED
+        each for each in around(ring, reading.observed_at, reach=reach) if not each.marks & UNTIMED
     ]
     if is_person:
         return [each for each in near if not each.marks & NEXT_PERSON]
@@ -64,10 +60,10 @@ def company(
 
 def judge(reading: Reading, company: Sequence[Reading], limits: FeverThresholds) -> Verdict | None:
     """Return what a reading says by itself and with its company."""
-    fever = tenths(limits.contact_celsius)
+    fever = limits.tenths.contact
     if reading.tenths < fever:
         return None
-    if reading.marks & CONTACT and reading.tenths >= tenths(limits.high_celsius):
+    if reading.marks & CONTACT and reading.tenths >= limits.tenths.high:
         return Verdict(Because.ONE_HIGH, pages=True, readings=(reading,))
     if not reading.marks & UNTIMED:
         paired = _second_contact(reading, company, fever, limits)

@@ -114,7 +114,7 @@ class Strangers:
 
 
 def _identify(observation: Observation) -> int:
-    return identify(observation.device_id, observation.event_id or observation.observed_at)
+    return identify(f"{observation.device_id}|{observation.event_id or observation.observed_at}")
 
 
 def _add(pictures: bytes, at: int, identity: int) -> bytes | None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from alerts.finding import Action
 from alerts.rules.fever import ENTRIES, Fever
-from alerts.rules.fever_reading import tenths
+from alerts.thresholds import tenths
 from devices.clock import HOUR, MINUTE, SECOND
 from devices.observation import BodySite, Temperature
 from tests.judging import Bench, at, temperature

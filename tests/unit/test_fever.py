@@ -4,7 +4,7 @@ import pytest
 
 from alerts.finding import Action, IncidentKind, Severity
 from alerts.rules.fever import Fever
-from alerts.rules.fever_reading import tenths
+from alerts.thresholds import tenths
 from alerts.thresholds import Thresholds
 from devices.clock import DAY, HOUR, MINUTE, SECOND
 from devices.observation import BodySite, Crossing, CrossingOutcome
