@@ -8,7 +8,8 @@ send the same page twice, because claims and moves are conditional UPDATEs.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
+from threading import Event, Thread
 
 import structlog
 from sqlalchemy import Engine, select
@@ -67,8 +68,8 @@ class Paging:
         self._texts = Texts(language, console_url=console_url)
         self._wall = wall
         self._senders = senders
-        self._pool = ThreadPoolExecutor(senders, thread_name_prefix="page")
         self._under_way: set[Future[int]] = set()
+        self._closing = Event()
 
     def tick(self) -> int:
         """Take every move that is due once, then send; return how many attempts were settled."""
@@ -76,8 +77,12 @@ class Paging:
         return self._send()
 
     def close(self) -> None:
-        """Wait for what is being sent; pages still owed stay owed."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Wait a moment for what is being sent; pages still owed stay owed.
+
+        A channel that hangs is left: its attempt is found open by the next start.
+        """
+        self._closing.set()
+        wait(self._under_way, timeout=PATIENCE_S)
 
     def _moment(self) -> Moment:
         return Moment(self._clock.now(), self._registry(), self._policies)
@@ -113,14 +118,27 @@ class Paging:
             due = count_due(connection, wall=self._wall())
         free = self._senders - len(self._under_way)
         for _ in range(min(free, due)):
-            self._under_way.add(self._pool.submit(self._send_some))
+            self._under_way.add(self._start_sender())
         done, self._under_way = wait(self._under_way, timeout=PATIENCE_S)
         return sum(future.result() for future in done)
+
+    def _start_sender(self) -> Future[int]:
+        """Send in a daemon thread, so that a channel that hangs does not hold up the end."""
+        future: Future[int] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(self._send_some())
+            except BaseException as error:  # noqa: BLE001 - raised again by the tick that waits
+                future.set_exception(error)
+
+        Thread(target=run, name="page-sender", daemon=True).start()
+        return future
 
     def _send_some(self) -> int:
         """Send pages one after the other, each claimed only when its turn has come."""
         for settled in range(PAGES_PER_SENDER):
-            if not self._send_one():
+            if self._closing.is_set() or not self._send_one():
                 return settled
         return PAGES_PER_SENDER
 

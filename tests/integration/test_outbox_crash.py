@@ -112,6 +112,18 @@ def test_a_hanging_channel_holds_nobody_else(office: Office) -> None:
     assert office.told()[-1] == (15, "worker")
 
 
+def test_a_hanging_channel_does_not_hold_up_the_end(office: Office) -> None:
+    """Closing leaves a send that hangs; the attempt stays open for the next start to repeat."""
+    hanging = threading.Event()
+    office.open_fever()
+    office.phones.before_taking = lambda _: hanging.wait(PATIENCE) and None
+    office.paging.tick()
+    office.paging.close()
+    assert [one.result for one in office.attempts()] == [Result.BEGUN]
+    hanging.set()
+    wait_until(lambda: [one.result for one in office.attempts()] == [Result.SENT])
+
+
 def test_an_acknowledgement_during_a_send_stops_what_follows(office: Office) -> None:
     """What is already on its way arrives; its retry after a failure does not."""
     opened = office.open_fever()
