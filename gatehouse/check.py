@@ -1,6 +1,7 @@
 """``gatehouse check``: everything an operator wrote, validated; connects to nothing."""
 
-from devices.profile import ProfileError, built_in, check_examples, load_profiles
+from devices.example import check_examples
+from devices.profile import ProfileError, built_in, load_profiles
 from gatehouse.settings import SettingsError, load
 from ingest.series import open_store
 

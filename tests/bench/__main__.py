@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devices.clock import wall_now
-from tests.bench.load import PERSON, messages, packets, write_registry
+from tests.bench.load import PERSON, messages, packets, write_bench_registry
 from tests.bench.publisher import Publisher
 from tests.servers import InfluxDB, Mosquitto, free_port, wait_until
 from tests.service import RunningService
@@ -100,7 +100,7 @@ def _measure(folder: Path, store: str) -> tuple[Throughput, dict[str, float]]:
     webhook = Webhook()
     url = influxdb.database("bench") if influxdb else None
     service = RunningService(folder / "service", mqtt_url=broker.url, series_url=url)
-    write_registry(folder / "registry", webhook.url)
+    write_bench_registry(folder / "registry", webhook.url)
     service.import_registry(folder / "registry", now=wall_now())
     try:
         service.start()

@@ -1,12 +1,13 @@
 """What the bench sends: 500 devices of three JSON and text families, as they speak on the wire."""
 
-import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import mqtt5
+
+from tests.registry_folder import Flat, write_registry
 
 DEVICES = 500
 PERSON = "a0:e6:f8:50:99:99"
@@ -14,35 +15,11 @@ PERSON = "a0:e6:f8:50:99:99"
 ZONE = timedelta(hours=8)
 
 
-def write_registry(folder: Path, webhook: str) -> None:
-    """Write a registry with the 500 devices, one ill resident, and a worker with a webhook."""
-    folder.mkdir(parents=True, exist_ok=True)
-    flats = range(DEVICES + 1)
-    _write(
-        folder / "sites.csv", [{"id": "s", "name": "S", "community": "C", "zone": "Asia/Shanghai"}]
-    )
-    _write(folder / "grids.csv", [{"id": "g", "site": "s", "name": "G"}])
-    _write(folder / "buildings.csv", [{"id": "b", "grid": "g", "name": "B"}])
-    _write(folder / "workers.csv", [{"id": "w", "name": "W"}])
-    _write(folder / "channels.csv", [{"worker": "w", "rank": 1, "url": webhook}])
-    always = {"weekdays": "mon-sun", "begins": "00:00", "ends": "24:00"}
-    roles = ("grid_worker", "secretary", "street_command")
-    _write(
-        folder / "rota.csv",
-        [{"worker": "w", "role": role, "site": "s", "grid": "", **always} for role in roles],
-    )
-    _write(
-        folder / "households.csv",
-        [
-            _spanned({"id": f"h{n}", "building": "b", "flat": f"{n}", "state": "occupied"})
-            for n in flats
-        ],
-    )
-    _write(
-        folder / "residents.csv",
-        [_resident(n) for n in flats],
-    )
-    _write(folder / "devices.csv", [_device(n) for n in flats])
+def write_bench_registry(folder: Path, webhook: str) -> None:
+    """Write a registry with a device a flat, and the flat of the person who falls ill."""
+    devices = [*(_device(number) for number in range(DEVICES)), (PERSON, "esp32_ble2mqtt")]
+    flats = [Flat(f"h{number}", (device,)) for number, device in enumerate(devices)]
+    write_registry(folder, flats, channel=webhook)
 
 
 def messages(count: int, at: float) -> Iterator[tuple[str, bytes]]:
@@ -98,33 +75,13 @@ def _energy(moment: datetime, number: int) -> bytes:
 
 
 def _mac(number: int) -> str:
-    return f"a0:e6:f8:50:{number >> 8:02x}:{number & 255:02x}" if number < DEVICES else PERSON
+    return f"a0:e6:f8:50:{number >> 8:02x}:{number & 255:02x}"
 
 
-def _device(number: int) -> dict[str, str]:
-    kind = number % 5 if number < DEVICES else 4
-    name, profile = (
-        (f"room{number}", "zigbee2mqtt_temperature"),
-        (f"room{number}", "zigbee2mqtt_temperature"),
-        (f"meter{number}", "tasmota_energy"),
-        (f"meter{number}", "tasmota_energy"),
-        (_mac(number), "esp32_ble2mqtt"),
-    )[kind]
-    place = {"place": "household", "site": "s", "household": f"h{number}", "gate": "", "worker": ""}
-    return _spanned({"id": name, "profile": profile, **place, "gateway": ""})
-
-
-def _resident(number: int) -> dict[str, str]:
-    person = {"id": f"r{number}", "household": f"h{number}", "name": "N", "phone": ""}
-    return _spanned(person) | {"class": "", "class_since": "", "class_until": ""}
-
-
-def _spanned(row: dict[str, str]) -> dict[str, str]:
-    return row | {"since": "2020-01-01", "until": ""}
-
-
-def _write(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+def _device(number: int) -> tuple[str, str]:
+    kind = number % 5
+    if kind < 2:
+        return f"room{number}", "zigbee2mqtt_temperature"
+    if kind < 4:
+        return f"meter{number}", "tasmota_energy"
+    return _mac(number), "esp32_ble2mqtt"

@@ -1,5 +1,6 @@
 """A publisher that is not the bottleneck: packets made beforehand, one socket, a bounded window."""
 
+import secrets
 import select
 import socket
 import time
@@ -18,7 +19,7 @@ class Publisher:
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(mqtt5.ConnectPacket(client_id="bench-publisher").write())
+        self._socket.sendall(mqtt5.ConnectPacket(client_id=f"bench-{secrets.token_hex(4)}").write())
         self._buffer = b""
         assert isinstance(self._receive()[0], mqtt5.ConnAckPacket)
         self.acked = 0
