@@ -31,6 +31,8 @@ STEADY_S = 10.0
 """A connection that held so long was of use: the next failure waits shortly again."""
 DRAIN_S = 0.05
 """Between two questions while the backlog is being delivered."""
+GOODBYE_S = 1.0
+"""For the broker to read our last acks when we stop."""
 DEAD = 0.75
 """Share of a keep-alive without a sign of life."""
 
@@ -142,9 +144,10 @@ class MqttSource:
         """
 
         def receive(messages: list[Message], unguarded: int) -> None:
-            self._received += len(messages)
-            self._unguarded += unguarded
-            sink(messages)
+            if self._connection:
+                self._received += len(messages)
+                self._unguarded += unguarded
+                sink(messages)
 
         refusals: list[str] = []
         for version in self._versions:
@@ -219,7 +222,18 @@ class MqttSource:
         self._problem = problem
 
     async def _drop(self) -> None:
+        """Leave the connection; what still arrives is not taken and will come again."""
         connection, self._connection = self._connection, None
-        self._connected = False
+        connected, self._connected = self._connected, False
+        if connection and connected:
+            connection.resume()
+            await _read_up(connection)
         if connection:
             await connection.close()
+
+
+async def _read_up(connection: Connection) -> None:
+    """Wait until the broker has read our last acks; gone with the socket they would be lost."""
+    if not connection.ended.done():
+        asked = (connection.ended, connection.ask())
+        await asyncio.wait(asked, timeout=GOODBYE_S, return_when=asyncio.FIRST_COMPLETED)
