@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from devices.csv_export import export_folder
-from devices.csv_import import ImportRefused, import_folder, plan
+from devices.csv_import import import_folder, plan
 from devices.registry_draft import Difference
 from gatehouse.database import open_database
 from gatehouse.settings import load
@@ -39,9 +39,6 @@ def import_(
                 difference = plan(connection, folder, now=now)
         else:
             difference = import_folder(engine, folder, now=now)
-    except ImportRefused as refusal:
-        typer.echo(str(refusal), err=True)
-        raise typer.Exit(1) from refusal
     finally:
         engine.dispose()
     _report(difference, dry_run=dry_run, as_json=as_json)

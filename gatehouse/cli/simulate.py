@@ -11,6 +11,7 @@ from devices.clock import DAY, HOUR, ScaledClock, wall_now
 from devices.simulator.community import EVENING, HOUSEHOLDS, LEAST_HOUSEHOLDS, SEED, build_community
 from devices.simulator.community_csv import write_community
 from devices.simulator.simulation import simulate as live
+from gatehouse.cli.failure import WRONG_USE, Failure
 
 MOST_HOUSEHOLDS = 100_000
 
@@ -67,10 +68,7 @@ def simulate(
                 )
             )
         except ValueError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(2) from error
-        except KeyboardInterrupt:
-            typer.echo("stopped")
+            raise Failure(str(error), code=WRONG_USE) from error
 
 
 def _evening_of(now: int) -> int:
