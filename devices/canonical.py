@@ -113,8 +113,10 @@ _STRUCTS: dict[type[_Said], type[Observation]] = {
     LitWindowSaid: LitWindow,
     DeviceStatusSaid: DeviceStatus,
 }
-_OURS = frozenset(_Said.__struct_fields__)
-_WITH_ZONE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_VALUES: dict[type[_Said], tuple[str, ...]] = {
+    said: tuple(name for name in said.__struct_fields__ if name not in _Said.__struct_fields__)
+    for said in _STRUCTS
+}
 _PLACE = re.compile(r"`\$([^`]*)`")
 _FIELD = re.compile(r"field `([a-z_]{1,32})`")
 
@@ -131,16 +133,19 @@ def read_canonical(scope: Scope, arrival: Arrival) -> tuple[Observation, ...]:
             UNKNOWN_DEVICE where the payload says another device than the topic; EMPTY for an
             empty array.
     """
-    said: list[Said] = _convert(scope.root if isinstance(scope.root, list) else [scope.root])
-    if not said:
-        raise DecodeError(DeadLetterReason.EMPTY, "an array without observations")
+    document = scope.root
     device_id = scope.names["device"]
-    return tuple([_observation(one, device_id, arrival) for one in said])
+    if not isinstance(document, list):
+        return (_observation(_convert(document, Said), device_id, arrival),)
+    if not document:
+        raise DecodeError(DeadLetterReason.EMPTY, "an array without observations")
+    several = _convert(document, list[Said])
+    return tuple([_observation(one, device_id, arrival) for one in several])
 
 
-def _convert(document: list[object]) -> list[Said]:
+def _convert(document: object, to: Any) -> Any:
     try:
-        return msgspec.convert(document, list[Said])
+        return msgspec.convert(document, to)
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
 
@@ -148,7 +153,7 @@ def _convert(document: list[object]) -> list[Said]:
 def _refusal(words: str) -> DecodeError:
     """Return msgspec's words as a reason and a place, without the value they may quote."""
     place = _PLACE.search(words)
-    where = place[1].removeprefix("[...]").lstrip(".") if place else ""
+    where = place[1].lstrip(".") if place else ""
     field = _FIELD.search(words)
     if field:
         where = f"{where}.{field[1]}" if where else field[1]
@@ -166,17 +171,15 @@ def _observation(said: Said, device_id: str, arrival: Arrival) -> Observation:
         raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, "device_id is not the topic's device")
     _check(said)
     observed_at, time_source = _moment(said.observed_at, device_id, arrival)
-    values: dict[str, Any] = {
-        name: getattr(said, name) for name in said.__struct_fields__ if name not in _OURS
-    }
-    return _STRUCTS[type(said)](
+    kind = type(said)
+    return _STRUCTS[kind](
         device_id=device_id,
         observed_at=observed_at,
         received_at=arrival.received_at,
         event_id=said.event_id,
         channel=checked_id(said.channel, "channel"),
         time_source=time_source,
-        **values,
+        **{name: getattr(said, name) for name in _VALUES[kind]},
     )
 
 
@@ -190,6 +193,6 @@ def _check(said: Said) -> None:
 
 
 def _moment(said: str | None, device_id: str, arrival: Arrival) -> tuple[int, TimeSource]:
-    if said is not None and not _WITH_ZONE.fullmatch(said):
+    if said is not None and not (said[-1:] in {"Z", "z"} or said[-6:-5] in {"+", "-"}):
         raise DecodeError(DeadLetterReason.BAD_TIME, "observed_at")
     return judge_time(said, arrival, device_id)

@@ -7,6 +7,7 @@
 import re
 import tomllib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +21,9 @@ from devices.outcome import DeadLetterReason, IgnoredReason
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,63}")
+_KEY = re.compile(r"(?!str$|bool$)[a-z_]+")
+_CLEAR = {"extra_forbidden": "unknown key", "value_error": "", "missing": "missing"}
+"""pydantic's problems that say what to do, the clearest first, and our words for them."""
 
 
 class ProfileError(Exception):
@@ -131,32 +135,40 @@ def load_profile(file: Path) -> Profile:
 
 
 def _first_problem(text: str, error: ValidationError) -> str:
-    problem = error.errors()[0]
-    place = [step for step in problem["loc"] if step != "function-after"]
+    """Return place and reason of the problem that says most; pydantic tries each alternative."""
+    problems = error.errors()
+    problem = next((one for kind in _CLEAR for one in problems if one["type"] == kind), problems[0])
+    place = _place(problem["loc"])
     line = _line(text, place)
-    reason = {
-        "extra_forbidden": "unknown key",
-        "missing": "missing",
-    }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    reason = _CLEAR.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
     words = ".".join(str(step) for step in place)
     return f"{f', line {line}' if line else ''}: {words}: {reason}"
+
+
+def _place(steps: Sequence[str | int]) -> list[str | int]:
+    """Return where a problem is, without the names of the alternatives that were tried."""
+    before: Sequence[str | int | None] = [None, None, *steps]
+    return [
+        step
+        for two_up, step in zip(before, steps, strict=False)
+        if isinstance(step, int) or (_KEY.fullmatch(step) and two_up != "observation")
+    ]
 
 
 def _line(text: str, place: Sequence[str | int]) -> int | None:
     """Return the line of the key or table that a place of the content stands on, if found."""
     lines = text.splitlines()
-    at = 0
-    table: list[str] = []
-    for step, after in zip(place, [*place[1:], None], strict=True):
-        if isinstance(after, int):
-            table.append(str(step))
-            header = f"[[{'.'.join(table)}]]"
-            starts = [n for n in range(at, len(lines)) if lines[n].strip().startswith(header)]
-            at = starts[after] if after < len(starts) else at
-    keys = [str(step) for step in place if isinstance(step, str)]
-    for key in reversed(keys):
+    start = 0
+    tables: list[str] = []
+    for step, after in pairwise(place):
+        if isinstance(step, str) and isinstance(after, int):
+            tables.append(step)
+            header = f"[[{'.'.join(tables)}]]"
+            heads = [n for n in range(start, len(lines)) if lines[n].strip().startswith(header)]
+            start = heads[after] if after < len(heads) else start
+    for key in reversed([step for step in place if isinstance(step, str)]):
         pattern = re.compile(rf"(^|[{{,\s]){re.escape(key)}\s*=")
-        for number in range(at, len(lines)):
-            if pattern.search(lines[number]):
-                return number + 1
-    return at + 1 if at else None
+        found = next((n for n in range(start, len(lines)) if pattern.search(lines[n])), None)
+        if found is not None:
+            return found + 1
+    return start + 1 if start else None

@@ -23,6 +23,7 @@ def read_json(payload: bytes) -> object:
     except msgspec.ValidationError:
         raise DecodeError(DeadLetterReason.OUT_OF_RANGE, "a number too large") from None
     except msgspec.DecodeError as error:
+        read_text(payload)
         raise DecodeError(DeadLetterReason.BAD_JSON, _place(str(error))) from None
 
 

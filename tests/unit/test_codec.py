@@ -1,0 +1,151 @@
+"""Codecs: bytes and odd texts to fields."""
+
+import pytest
+
+from devices.codecs import CODECS
+from devices.outcome import DeadLetterReason, DecodeError
+
+REQUEST = "fefefefe6878563412000068110433333433c616"
+ANSWER = "fefefefe687856341200006891083333343389675634c416"
+
+
+def frame(address: str, control: int, body: bytes) -> bytes:
+    """Build a DL/T 645-2007 frame as the standard says."""
+    data = bytes((byte + 0x33) & 0xFF for byte in body)
+    head = b"\x68" + bytes.fromhex(address)[::-1] + b"\x68" + bytes([control, len(data)])
+    return head + data + bytes([sum(head + data) & 0xFF, 0x16])
+
+
+def reading(identifier: str, digits: str, address: str = "000012345678") -> bytes:
+    body = bytes.fromhex(identifier)[::-1] + bytes.fromhex(digits)[::-1]
+    return frame(address, 0x91, body)
+
+
+def test_the_helper_builds_the_documented_frame() -> None:
+    """The frames below are built by the rules that give the published one."""
+    assert b"\xfe" * 4 + reading("00010000", "01233456") == bytes.fromhex(ANSWER)
+
+
+@pytest.mark.parametrize("wake", [0, 1, 4])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_meters_answer_is_read(wake: int, as_text: bool) -> None:
+    """Bytes or hex text, with any number of FE before."""
+    payload = b"\xfe" * wake + bytes.fromhex(ANSWER[8:])
+    found = CODECS["dlt645"](payload.hex().encode() if as_text else payload)
+    assert found["answers"] == [
+        {"address": "000012345678", "identifier": "00010000", "forward_energy_kwh": 12334.56}
+    ]
+
+
+@pytest.mark.parametrize(("digits", "kw"), [("012345", 1.2345), ("812345", -1.2345)])
+def test_power_has_its_sign_in_the_top_bit(digits: str, kw: float) -> None:
+    """02030000 is 0.0001 kW in three bytes; a house that feeds back is negative."""
+    [answer] = CODECS["dlt645"](reading("02030000", digits))["answers"]
+    assert answer["active_power_kw"] == kw
+
+
+def test_several_frames_in_one_payload_are_all_read() -> None:
+    """A gateway that collects answers sends them together."""
+    payload = reading("00010000", "00000100") + b"\xfe" + reading("02030000", "000500", "0" * 12)
+    found = CODECS["dlt645"](payload)
+    assert [answer["address"] for answer in found["answers"]] == ["000012345678", "000000000000"]
+
+
+def test_requests_and_refusals_are_told_from_answers() -> None:
+    """A master's request gives no value, nor does a meter that has none."""
+    refused = frame("000012345678", 0xD1, b"\x02")
+    found = CODECS["dlt645"](bytes.fromhex(REQUEST) + refused)
+    assert found == {
+        "answers": [],
+        "requests": ["000012345678"],
+        "refusals": ["000012345678"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"", DeadLetterReason.BAD_ENCODING),
+        (b"\xfe\xfe", DeadLetterReason.BAD_ENCODING),
+        (b"OK", DeadLetterReason.BAD_ENCODING),
+        (bytes.fromhex(ANSWER)[:-1], DeadLetterReason.BAD_ENCODING),
+        (bytes.fromhex(ANSWER) + b"\x00", DeadLetterReason.BAD_ENCODING),
+        (bytes.fromhex(ANSWER[:-4] + "c516"), DeadLetterReason.BAD_CHECKSUM),
+        (reading("00010000", "0123345f"), DeadLetterReason.WRONG_TYPE),
+        (reading("00010000", "0123"), DeadLetterReason.BAD_ENCODING),
+        (reading("00010000", "00000100") * 65, DeadLetterReason.TOO_LARGE),
+    ],
+)
+def test_a_damaged_frame_is_refused(payload: bytes, reason: DeadLetterReason) -> None:
+    """Cut, followed by rubbish, with a turned bit, not BCD, or without end."""
+    with pytest.raises(DecodeError) as refused:
+        CODECS["dlt645"](payload)
+    assert refused.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(1, "armpit"), (3, "ear"), (6, "mouth"), (9, "tympanum")]
+)
+def test_a_temperature_type_is_kept_apart(code: int, name: str) -> None:
+    """Armpit, mouth and ear differ by half a degree: each has a name of its own."""
+    found = CODECS["temperature_measurement"](bytes.fromhex("04720100ff") + bytes([code]))
+    assert found == {"value": 37.0, "unit": "C", "type": name}
+
+
+@pytest.mark.parametrize("mantissa", ["ffff7f", "000080", "feff7f", "020080", "010080"])
+def test_no_number_is_not_a_number(mantissa: str) -> None:
+    """The FLOAT's special values say that nothing was measured."""
+    with pytest.raises(DecodeError) as refused:
+        CODECS["temperature_measurement"](bytes.fromhex(f"00{mantissa}00"))
+    assert refused.value.reason is DeadLetterReason.OUT_OF_RANGE
+
+
+@pytest.mark.parametrize("payload", ["0072", "02720100ff", "08720100ff", "00720100ff00"])
+def test_bytes_of_another_length_are_no_measurement(payload: str) -> None:
+    """What the flags promise must be there, and nothing else."""
+    with pytest.raises(DecodeError):
+        CODECS["temperature_measurement"](bytes.fromhex(payload))
+
+
+def test_an_unset_clock_says_no_time() -> None:
+    """Year, month or day 0 mean unknown."""
+    payload = bytes.fromhex("02720100ff") + bytes(7)
+    assert CODECS["temperature_measurement"](payload)["time"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("4,37.0,1", "armpit"),
+        ("6,37.0,12.0,8,30,0,9", "tympanum"),
+        ("2,37.0,12.0,8,30,0", None),
+        ("4,37.0,0.000001", None),
+        ("4,37.0", None),
+        ("6,37.0,12.0,8,30,0,77", None),
+    ],
+)
+def test_a_printed_type_counts_only_where_there_is_one(text: str, kind: str | None) -> None:
+    """The flags must promise it, and a whole number stand last."""
+    assert CODECS["ble2mqtt_temperature_measurement"](text.encode())["type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"\xff\xfe\x00t", DeadLetterReason.BAD_ENCODING),
+        (b'{"a":"\xff"}', DeadLetterReason.BAD_ENCODING),
+        (b'{"a":NaN}', DeadLetterReason.BAD_JSON),
+        (b'{"a":-Infinity}', DeadLetterReason.BAD_JSON),
+        (b'{"a":1} {"a":2}', DeadLetterReason.BAD_JSON),
+        (b'{"a":1', DeadLetterReason.BAD_JSON),
+        (b'{"a":1e999}', DeadLetterReason.OUT_OF_RANGE),
+        (b"[" * 100_000 + b"]" * 100_000, DeadLetterReason.TOO_DEEP),
+    ],
+)
+def test_what_is_no_json_is_refused_for_its_reason(
+    payload: bytes, reason: DeadLetterReason
+) -> None:
+    """Wrong encoding, NaN, two documents, cut, too large a number, too deep."""
+    with pytest.raises(DecodeError) as refused:
+        CODECS["json"](payload)
+    assert refused.value.reason is reason

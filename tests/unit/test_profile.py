@@ -1,0 +1,186 @@
+"""Profiles: the built-in families do what their files say, and a wrong file is refused by name."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from devices.block import (
+    CrossingBlock,
+    DeviceStatusBlock,
+    ElectricityBlock,
+    LitWindowBlock,
+    MessageBlock,
+    Number,
+    Reply,
+    TemperatureBlock,
+    Time,
+    Word,
+)
+from devices.clock import HOUR
+from devices.codecs import CODECS
+from devices.decoder import Decoder
+from devices.example import check_examples
+from devices.measure import CELSIUS, ENERGY_WH, PERCENT, POWER_W, SHARE
+from devices.profile import Example, Profile, ProfileError, built_in, load_profile, load_profiles
+from devices.profile_table import as_markdown
+
+BUILT_IN = load_profiles(built_in())
+ZONE = Example.model_fields["zone"].default
+README = Path(__file__).parents[2] / "devices" / "README.md"
+LANGUAGE = built_in() / "README.md"
+
+PLUG = """\
+vendor = "Acme"
+model = "Plug"
+source = "its manual"
+silent_after = "2h"
+
+[[message]]
+topic = "acme/{device}"
+
+[[message.observation]]
+kind = "electricity"
+power_w = "power"
+
+[[example]]
+says = "a load"
+topic = "acme/p1"
+payload = '{"power": 12}'
+gives = [{ kind = "electricity", device_id = "p1", power_w = 12.0 }]
+"""
+
+
+def write(folder: Path, text: str, name: str = "acme_plug") -> Path:
+    file = folder / f"{name}.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("profile", BUILT_IN, ids=lambda profile: profile.name)
+def test_every_example_gives_what_it_says(profile: Profile) -> None:
+    """What stands in a family's file is what the decoder makes of its payloads."""
+    assert check_examples(profile) == []
+
+
+@pytest.mark.parametrize("profile", BUILT_IN, ids=lambda profile: profile.name)
+def test_all_families_together_read_an_example_alike(profile: Profile) -> None:
+    """No other family takes a family's messages away, however many claim the same topic."""
+    alone = Decoder([profile], default_zone=ZONE)
+    together = Decoder(BUILT_IN, default_zone=ZONE)
+    at = 1_581_681_600_000
+    for example in profile.examples:
+        said = {"received_at": at, "retained": example.retained}
+        outcome = together.decode(example.topic, example.bytes, **said)
+        assert outcome == alone.decode(example.topic, example.bytes, **said), example.says
+
+
+def test_an_operators_profile_works_like_a_built_in_one(tmp_path: Path) -> None:
+    """A folder of the operator's own is read the same way and joins the built-in families."""
+    write(tmp_path, PLUG)
+    profiles = load_profiles(built_in(), tmp_path)
+    own = next(profile for profile in profiles if profile.name == "acme_plug")
+    assert len(profiles) == len(BUILT_IN) + 1
+    assert own.silent_after == 2 * HOUR
+    assert check_examples(own) == []
+
+
+def test_an_operators_profile_replaces_its_namesake(tmp_path: Path) -> None:
+    """A family that the operator describes otherwise is read as the operator says."""
+    write(tmp_path, PLUG, name="tasmota_energy")
+    profiles = load_profiles(built_in(), tmp_path)
+    assert len(profiles) == len(BUILT_IN)
+    assert next(one for one in profiles if one.name == "tasmota_energy").vendor == "Acme"
+
+
+def test_a_wrong_example_is_named(tmp_path: Path) -> None:
+    """An example that does not hold is reported with file, example and both values."""
+    file = write(tmp_path, PLUG.replace("power_w = 12.0", "power_w = 12000.0"))
+    [problem] = check_examples(load_profile(file))
+    assert problem.startswith(f"{file}: example.0 (a load): ")
+    assert "12.0" in problem
+    assert "12000.0" in problem
+
+
+def test_an_example_that_leaves_a_field_out_is_wrong(tmp_path: Path) -> None:
+    """A value that nobody expected is as wrong as a missing one."""
+    file = write(tmp_path, PLUG.replace(", power_w = 12.0", ""))
+    assert len(check_examples(load_profile(file))) == 1
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "line", "reason"),
+    [
+        ("silent_after", "silent_afterwards", 4, "silent_afterwards: unknown key"),
+        ('"2h"', '"2 hours"', 4, "silent_after: write a duration"),
+        ('power_w = "power"', 'watts = "power"', 11, "watts: unknown key"),
+        ('power_w = "power"', 'power_w = { path = "power", unti = "kW" }', 11, "unti: unknown key"),
+        ('power_w = "power"', 'power_w = { unit = "kW" }', 11, "power_w: needs either path or sum"),
+        ('"electricity"\npower', '"power"\npower', 9, "kind"),
+        ('"acme/{device}"', '"acme/{device"', 6, "is neither text nor {name}"),
+        ('vendor = "Acme"', "", None, "vendor: missing"),
+        ('says = "a load"', "", 13, "says: missing"),
+        ("power_w = 12.0", "power_w = ", 17, "Invalid value"),
+    ],
+)
+def test_a_wrong_profile_is_refused_with_line_and_reason(
+    tmp_path: Path, was: str, becomes: str, line: int | None, reason: str
+) -> None:
+    """Whoever wrote the file reads in one line which file, where in it, and what is wrong."""
+    assert was in PLUG
+    file = write(tmp_path, PLUG.replace(was, becomes, 1))
+    with pytest.raises(ProfileError) as refused:
+        load_profile(file)
+    words = str(refused.value)
+    assert words.startswith(str(file))
+    assert reason in words
+    assert "\n" not in words
+    if line is not None:
+        assert f"line {line}" in words
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "reason"),
+    [
+        ('"power"', '{ path = "power", unit = "KW" }', "unit 'KW' is none of W, kW"),
+        ("acme/{device}", "acme/{name}", "no {device} in the topic"),
+        ('topic = "acme/{device}"', 'topic = "a/{device}"\nformat = "xml"', "format 'xml'"),
+        (
+            'kind = "electricity"\npower_w = "power"',
+            'kind = "temperature"\ncelsius = "t"\nbody_site = "elbow"',
+            "body_site: 'elbow' is none of axillary",
+        ),
+    ],
+)
+def test_what_cannot_be_compiled_is_refused(
+    tmp_path: Path, was: str, becomes: str, reason: str
+) -> None:
+    """A unit, format or word that does not exist is refused at start, not at the first message."""
+    profile = load_profile(write(tmp_path, PLUG.replace(was, becomes, 1)))
+    with pytest.raises(ProfileError, match=re.escape(reason)) as refused:
+        Decoder([profile], default_zone=ZONE)
+    assert str(refused.value).startswith(profile.file)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    """A folder that is not there is a mistake, not an empty one."""
+    with pytest.raises(ProfileError, match="no such folder"):
+        load_profiles(tmp_path / "nowhere")
+
+
+def test_the_table_of_supported_devices_is_up_to_date() -> None:
+    """The README's table is the one that ``gatehouse profiles --markdown`` prints."""
+    assert as_markdown(BUILT_IN) in README.read_text(encoding="utf-8")
+
+
+def test_every_word_of_the_language_is_documented() -> None:
+    """Each key, format and unit a profile may use stands on the language's one page."""
+    page = LANGUAGE.read_text(encoding="utf-8")
+    models = [
+        *(Profile, MessageBlock, Example, Number, Word, Time, Reply),
+        *(TemperatureBlock, CrossingBlock, ElectricityBlock, LitWindowBlock, DeviceStatusBlock),
+    ]
+    keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    units = {unit for one in (CELSIUS, POWER_W, ENERGY_WH, SHARE, PERCENT) for unit in one.units}
+    words = (keys - {"name", "file"}) | set(CODECS) | units
+    assert sorted(word for word in words if f"`{word}`" not in page) == []
