@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 
 from alerts import incident as incidents
+from alerts.channels.apprise_channel import AppriseChannel
 from alerts.escalation import DEFAULT_POLICIES
 from alerts.finding import Action, Finding, IncidentKind
 from alerts.incident import Event, EventKind
@@ -90,7 +91,7 @@ class Office:
             registry=lambda: self.registry,
             clock=self.clock,
             policies=DEFAULT_POLICIES,
-            channels=(self.phones,),
+            channels=(self.phones, AppriseChannel()),
             console_url="https://gate.example",
             language="en",
             wall=self.real.now,

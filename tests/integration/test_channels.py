@@ -19,6 +19,7 @@ from alerts.channels.channel import label
 from alerts.page_text import PageText
 from alerts.tables import demo_message
 from devices.clock import ManualClock
+from tests.office import Office, make_registry
 from tests.servers import free_port
 from tests.state import open_state
 
@@ -39,6 +40,7 @@ class Webhook(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies: list[bytes] = []
+        self.busy = 0
         self.released = threading.Event()
 
     def address(self, path: str, **options: int) -> str:
@@ -54,7 +56,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/hang"):
             self.server.released.wait(30)
             return
-        self.send_response(int(self.path.strip("/").partition("?")[0]))
+        status = int(self.path.strip("/").partition("?")[0])
+        if self.server.busy:
+            self.server.busy -= 1
+            status = 503
+        self.send_response(status)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -172,6 +178,37 @@ def test_no_secret_leaves_the_channel(
     for secret in (SECRET, "127.0.0.1", TEXT.title, TEXT.body):
         assert secret not in said
     assert label(address) == "json"
+
+
+def test_a_page_reaches_a_webhook_that_was_busy(webhook: Webhook, tmp_path: Path) -> None:
+    """503 twice, then 200: one page arrives by the third attempt, and nobody else is woken."""
+    office = Office(tmp_path)
+    office.registry = make_registry(channels={"worker": (webhook.address("200"),)})
+    webhook.busy = 2
+    opened = office.open_fever()
+    office.paging.tick()
+    office.retry()
+    office.retry()
+    office.retry()
+    assert [one.result for one in office.attempts()] == ["failed", "failed", "sent"]
+    assert len(webhook.bodies) == 3
+    assert opened.encode() in webhook.bodies[-1]
+    assert office.phones.taken == []
+    office.close()
+
+
+def test_a_webhook_that_is_gone_gives_way_to_the_next_step(
+    webhook: Webhook, tmp_path: Path
+) -> None:
+    """404: the worker's address is dead, so the secretary is told at once."""
+    office = Office(tmp_path)
+    office.registry = make_registry(channels={"worker": (webhook.address("404"),)})
+    office.open_fever()
+    office.paging.tick()
+    office.paging.tick()
+    assert len(webhook.bodies) == 1
+    assert "secretary" in [worker for _, worker in office.told()]
+    office.close()
 
 
 def test_the_demo_phone_shows_pages_by_worker(tmp_path: Path) -> None:
