@@ -20,7 +20,7 @@ from devices.registry_draft import Difference, compare, read_rows, write
 SHOWN_PROBLEMS = 20
 
 
-class ImportRefused(Exception):  # noqa: N818 - says what happened, as SourceRefused does
+class ImportRefused(Exception):
     """The folder was not imported. Says each reason by file, line and column, up to a bound."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

