@@ -1,7 +1,6 @@
 """A console over real stores for tests: a small community, its database, its series, its status."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from alerts.thresholds import Thresholds
 from dashboards import account
 from dashboards.account import Account
 from dashboards.console.context import ConsoleContext
-from devices.clock import HOUR, MINUTE, ManualClock, parse_rfc3339, wall_now
+from devices.clock import HOUR, MINUTE, SECOND, ManualClock, parse_rfc3339, wall_now
 from devices.observation import BodySite, DeviceStatus, Electricity, Observation, Temperature
 from devices.registry import Role
 from devices.registry_store import load
@@ -27,6 +26,7 @@ from ingest.ledger import Ledger, LetterDraft
 from ingest.message import Message
 from ingest.point import PointEncoder
 from ingest.sqlite_series import SqliteStore
+from ingest.status import ServiceStatus, write_status
 
 NOW = parse_rfc3339("2020-02-14T20:05:00+08:00")
 PASSWORD = "a long enough password"
@@ -107,10 +107,11 @@ class World:
 
     def tell(self, *, seconds_ago: float = 0, **status: Any) -> None:
         """Write the pipeline's status."""
-        path = self.data_dir / "status.json"
-        path.write_bytes(msgspec.json.encode(_STATUS | {"at": self.clock.now()} | status))
-        then = wall_now() / 1000 - seconds_ago
-        os.utime(path, (then, then))
+        told = _STATUS | {"wall_at": wall_now() - round(seconds_ago * SECOND)} | status
+        told["pipeline"] = _PIPELINE | {
+            name: told.pop(name) for name in list(told) if name in _PIPELINE
+        }
+        write_status(self.data_dir, msgspec.convert(told, ServiceStatus))
 
 
 def make_world(folder: Path, **overrides: Any) -> World:
@@ -263,9 +264,7 @@ def _bound(device: str, **place: str) -> dict[str, Any]:
     return unbound | {"device": device, "since": 0, "site": "xhk"} | place
 
 
-_STATUS: dict[str, Any] = {
-    "version": "0",
-    "broker": "mqtt://127.0.0.1:1883",
+_PIPELINE: dict[str, Any] = {
     "sources": [
         {
             "name": "mqtt",
@@ -301,6 +300,17 @@ _STATUS: dict[str, Any] = {
         "series": {"cursor": 12_300, "durable": 12_300, "pending": 45, "held": ""},
         "alerts": {"cursor": 12_345, "durable": 12_345, "pending": 0, "held": ""},
     },
+    "answers": {"sent": 0, "failed": 0, "dropped": 0},
+    "repeats": 2,
+    "in_flight_bytes": 0,
+    "paused": False,
+    "problem": "",
+    "frontier": NOW,
+}
+_STATUS: dict[str, Any] = {
+    "at": NOW,
+    "version": "0",
+    "broker": "127.0.0.1:1883",
     "books": {
         "received": 12_345,
         "stored": 12_200,
@@ -316,7 +326,5 @@ _STATUS: dict[str, Any] = {
         "points_accepted": 20_000,
         "points_rejected": 0,
     },
-    "counters": {"observations": 12_290},
-    "pages": {"sent": 7, "owed": 0},
-    "progress": None,
+    "judged": {"judged": 12_290},
 }

@@ -1,13 +1,16 @@
 """The console as an application: routes, what guards them, and what happens when they fail."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
 
+import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from dashboards.console import view
@@ -27,9 +30,10 @@ from dashboards.console.pages import (
     sign_in,
 )
 from dashboards.console.security import SecurityHeaders
-from dashboards.console.visit import SignInNeeded, require_token, visit
+from dashboards.console.visit import SignInNeeded, Visit, context_of, require_token, visit
 from dashboards.throttle import Throttle
 
+log = structlog.get_logger()
 FORM_BYTES = 64 * 1024
 _ROUTERS = (
     sign_in.router,
@@ -64,6 +68,7 @@ def create_app(context: ConsoleContext) -> FastAPI:
     app.add_exception_handler(SignInNeeded, _send_to_sign_in)
     app.add_exception_handler(HTTPException, _show_refusal)
     app.add_exception_handler(RequestValidationError, _show_bad_form)
+    app.add_exception_handler(OperationalError, _show_database_away)
     app.add_middleware(SecurityHeaders, secure=context.secure)
     return app
 
@@ -73,11 +78,19 @@ async def _watch(app: FastAPI) -> AsyncIterator[None]:
     """Look for changes while the console serves."""
     live: Live = app.state.live
     task = asyncio.create_task(live.watch(), name="live")
+    task.add_done_callback(_end_with)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _end_with(task: asyncio.Task[None]) -> None:
+    """End the process when looking for changes has failed: it is started again by its parent."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("live_ended", error=type(task.exception()).__name__)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _send_to_sign_in(request: Request, needed: Exception) -> Response:
@@ -92,6 +105,13 @@ def _show_refusal(request: Request, refusal: Exception) -> Response:
     """Say in the person's language what was refused."""
     status = refusal.status_code if isinstance(refusal, HTTPException) else 500
     return view.render(request, visit(request), "refused.html", status=status, code=status)
+
+
+def _show_database_away(request: Request, error: Exception) -> Response:
+    """Say that the database does not answer; nobody can be known without it."""
+    log.error("database_away", error=type(error).__name__)
+    nobody = Visit("", None, context_of(request).language)
+    return view.render(request, nobody, "refused.html", status=503, code=503)
 
 
 def _show_bad_form(request: Request, _error: Exception) -> Response:

@@ -7,8 +7,8 @@ import msgspec
 
 from devices.clock import HOUR
 
-WIDTH, HEIGHT = 720, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 32
+WIDTH, HEIGHT = 440, 260
+LEFT, RIGHT, TOP, BOTTOM = 46, 22, 12, 30
 _STEPS = (1, 2, 5, 10)
 _GAPS = (1, 2, 3, 6, 12, 24, 48)
 
@@ -36,6 +36,10 @@ class Chart(msgspec.Struct, frozen=True):
     values: tuple[Tick, ...]
     times: tuple[Tick, ...]
     lines: tuple[Line, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
 
 
 def draw(
@@ -85,8 +89,8 @@ def _range(values: Sequence[float], thresholds: Sequence[float]) -> tuple[float,
 
 
 def _hours(since: int, until: int) -> list[int]:
-    """Return at most eight full hours to label."""
+    """Return at most six full hours to label."""
     hours = (until - since) / HOUR
-    gap = next((gap for gap in _GAPS if hours / gap <= 7), _GAPS[-1]) * HOUR
+    gap = next((gap for gap in _GAPS if hours / gap <= 5), _GAPS[-1]) * HOUR
     first = math.ceil(since / gap) * gap
     return list(range(first, until + 1, gap))

@@ -1,6 +1,5 @@
 """The pipeline's status and the console's own numbers, as Prometheus reads them."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -10,13 +9,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from alerts.tables import incident
+from alerts.tables import incident, page
 from dashboards.console.context import ConsoleContext
-from dashboards.console.pipeline_status import Number, Pipeline, Status, read_pipeline
+from dashboards.console.pipeline_status import Word, hear_pipeline
 from devices.clock import SECOND
 from ingest.books import Books
-
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+from ingest.status import ServiceStatus
 
 
 class Numbers(Collector):
@@ -27,13 +25,13 @@ class Numbers(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield one family after the other; a missing pipeline leaves only its absence."""
-        pipeline = read_pipeline(self._context.data_dir)
+        word = hear_pipeline(self._context.data_dir)
         yield GaugeMetricFamily(
-            "gatehouse_pipeline_up", "1 while the pipeline tells of itself.", pipeline.is_alive
+            "gatehouse_pipeline_up", "1 while the pipeline tells of itself.", word.is_fresh
         )
-        if pipeline.status is not None:
-            yield from _pipeline(pipeline, pipeline.status)
-        yield from _incidents(self._context.database)
+        if word.status is not None:
+            yield from _pipeline(word, word.status)
+        yield from _people(self._context.database)
 
 
 def expose(context: ConsoleContext) -> bytes:
@@ -43,36 +41,32 @@ def expose(context: ConsoleContext) -> bytes:
     return generate_latest(registry)
 
 
-def _pipeline(pipeline: Pipeline, status: Status) -> Iterable[Metric]:
+def _pipeline(word: Word, status: ServiceStatus) -> Iterable[Metric]:
+    parts = status.pipeline
     yield GaugeMetricFamily(
-        "gatehouse_status_age_seconds", "Age of the pipeline's status.", pipeline.age / SECOND
+        "gatehouse_status_age_seconds", "Age of the pipeline's status.", word.age / SECOND
     )
-    yield _gauge("source_connected", "1 while connected.", "source", {
-        one.name: one.connected for one in status.sources
-    })  # fmt: skip
-    yield _counter("source_messages", "Messages taken in.", "source", {
-        one.name: one.received for one in status.sources
-    })  # fmt: skip
-    yield _counter("source_unguarded_messages", "Messages that came with QoS 0.", "source", {
-        one.name: one.unguarded for one in status.sources
-    })  # fmt: skip
-    yield _counter("source_reconnects", "Times the broker had to be found again.", "source", {
-        one.name: one.reconnects for one in status.sources
-    })  # fmt: skip
-    journal = status.journal
-    yield GaugeMetricFamily("gatehouse_journal_bytes", "Bytes on disk.", journal.bytes)
-    yield GaugeMetricFamily("gatehouse_journal_max_bytes", "Bytes allowed.", journal.max_bytes)
-    yield CounterMetricFamily("gatehouse_journal_messages", "Messages journalled.", journal.head)
-    followers = status.followers.items()
-    yield _gauge("follower_pending_messages", "Messages not yet handled.", "follower", {
-        name: one.pending for name, one in followers
-    })  # fmt: skip
-    yield _gauge("follower_held", "1 while a follower waits for something.", "follower", {
-        name: bool(one.held) for name, one in followers
-    })  # fmt: skip
+    for name, make, says, values in (
+        ("source_connected", _gauge, "1 while connected.", "connected"),
+        ("source_messages", _counter, "Messages taken in.", "received"),
+        ("source_unguarded_messages", _counter, "Messages that came with QoS 0.", "unguarded"),
+        ("source_reconnects", _counter, "Times the broker had to be found again.", "reconnects"),
+    ):
+        yield make(name, says, "source", {one.name: getattr(one, values) for one in parts.sources})
+    yield CounterMetricFamily("gatehouse_repeated_messages", "Repeats recognised.", parts.repeats)
+    yield GaugeMetricFamily("gatehouse_journal_bytes", "Bytes on disk.", parts.journal.bytes)
+    yield GaugeMetricFamily(
+        "gatehouse_journal_limit_bytes", "Bytes it may take.", parts.journal.limit_bytes
+    )
+    yield CounterMetricFamily(
+        "gatehouse_journal_messages", "Messages journalled.", parts.journal.head
+    )
+    pending = {name: one.pending for name, one in parts.followers.items()}
+    held = {name: bool(one.held) for name, one in parts.followers.items()}
+    yield _gauge("follower_pending_messages", "Messages not yet handled.", "follower", pending)
+    yield _gauge("follower_held", "1 while it waits for something.", "follower", held)
     yield from _books(status.books)
-    yield from _counters(status.counters)
-    yield _gauge("pages", "Pages by what became of them.", "state", status.pages)
+    yield _counter("judged_messages", "What the rules made of them.", "outcome", status.judged)
 
 
 def _books(books: Books) -> Iterable[Metric]:
@@ -90,45 +84,39 @@ def _books(books: Books) -> Iterable[Metric]:
     )
 
 
-def _counters(counters: dict[str, Number | dict[str, Number]]) -> Iterable[Metric]:
-    for name, value in counters.items():
-        if not _NAME.fullmatch(name):
-            continue
-        if isinstance(value, dict):
-            yield _counter(name, name.replace("_", " "), "label", value)
-        else:
-            yield CounterMetricFamily(f"gatehouse_{name}", name.replace("_", " "), value)
-
-
-def _incidents(database: Engine) -> Iterable[Metric]:
-    query = select(incident.c.state, incident.c.kind, func.count())
-    family = GaugeMetricFamily(
-        "gatehouse_incidents", "Incidents that are not closed.", labels=("state", "kind")
-    )
+def _people(database: Engine) -> Iterable[Metric]:
+    """Count open incidents and pages in the database, and whether that answers."""
+    incidents = select(incident.c.kind, incident.c.state, func.count())
+    pages = select(page.c.state, func.count()).group_by(page.c.state)
     try:
         with database.connect() as connection:
-            rows = connection.execute(
-                query.where(incident.c.state != "closed").group_by(
-                    incident.c.state, incident.c.kind
+            opened = connection.execute(
+                incidents.where(incident.c.state != "closed").group_by(
+                    incident.c.kind, incident.c.state
                 )
             ).all()
+            paged = [(state, count) for state, count in connection.execute(pages)]
     except SQLAlchemyError:
         yield GaugeMetricFamily("gatehouse_database_up", "1 while the database answers.", 0)
         return
     yield GaugeMetricFamily("gatehouse_database_up", "1 while the database answers.", 1)
-    for state, kind, count in rows:
-        family.add_metric((state, kind), count)
+    family = GaugeMetricFamily(
+        "gatehouse_incidents", "Incidents that are not closed.", labels=("kind", "state")
+    )
+    for kind, state, count in opened:
+        family.add_metric((kind, state), count)
     yield family
+    yield _gauge("pages", "Pages by state.", "state", dict(paged))
 
 
-def _gauge(name: str, says: str, label: str, values: Mapping[str, Number]) -> Metric:
+def _gauge(name: str, says: str, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(f"gatehouse_{name}", says, labels=(label,))
     for key, value in values.items():
         family.add_metric((key,), value)
     return family
 
 
-def _counter(name: str, says: str, label: str, values: Mapping[str, Number]) -> Metric:
+def _counter(name: str, says: str, label: str, values: Mapping[str, float]) -> Metric:
     family = CounterMetricFamily(f"gatehouse_{name}", says, labels=(label,))
     for key, value in values.items():
         family.add_metric((key,), value)

@@ -124,6 +124,7 @@ _PLACE = {
     "checkpoint": mark("Checkpoint"),
     "household": mark("Household"),
     "worker": mark("Carried by a worker"),
+    "site": mark("The whole site"),
 }
 _FIELD = {
     "celsius": mark("Temperature, °C"),
@@ -134,7 +135,7 @@ _FIELD = {
 _BECAUSE = {
     "first_contact_reading": mark("first reading of a fever's height"),
     "above_own_baseline": mark("above this person's own normal"),
-    "two_contact_readings": mark("two readings, 5 to 30 minutes apart"),
+    "two_contact_readings": mark("two readings some minutes apart"),
     "one_high_contact_reading": mark("one high reading is enough"),
     "infrared_not_rechecked": mark("a high infrared reading was not rechecked in time"),
     "two_of_three_at_checkpoint": mark("two of the last three readings at the checkpoint"),
@@ -207,7 +208,7 @@ GUIDE: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "fever": (
             mark("Phone the household, or knock. Keep two metres away and wear a mask."),
             mark("Measure again with a thermometer under the arm."),
-            mark("Still 37.3 °C or more: keep the person apart and tell the secretary."),
+            mark("Still feverish: keep the person apart and tell the secretary."),
             mark("Write a note. Close the case when it is decided where the person goes."),
         ),
         "fever_at_checkpoint": (

@@ -59,6 +59,7 @@ def show_list(
         total=len(found),
         silent=0 if is_held else sum(line.is_silent for line in found),
         buildings=buildings,
+        battery_low=context.thresholds.at(viewer.account.site).device.battery_low_percent,
         is_held=is_held,
         search=search,
     )

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dashboards.console.context import ConsoleContext
 from dashboards.console.metrics import expose
-from dashboards.console.pipeline_status import read_pipeline
+from dashboards.console.pipeline_status import hear_pipeline
 from dashboards.console.visit import Context
 
 router = APIRouter()
@@ -44,6 +44,6 @@ def _problems(context: ConsoleContext) -> list[str]:
             problems.append("the database has another schema: run `gatehouse migrate`")
     except SQLAlchemyError as error:
         problems.append(f"the database does not answer ({type(error).__name__})")
-    if not read_pipeline(context.data_dir).is_alive:
+    if not hear_pipeline(context.data_dir).is_fresh:
         problems.append("the pipeline has not told of itself for ten seconds: is it running?")
     return problems

@@ -39,7 +39,10 @@ def list_incidents(
 ) -> Response:
     """Show the incidents this account looks after: unanswered, severe and old ones first."""
     with context.database.connect() as connection:
-        found, last = _find(connection, viewer.account, which=which, kind=kind, before=before)
+        try:
+            found, last = _find(connection, viewer.account, which=which, kind=kind, before=before)
+        except IncidentError:
+            raise HTTPException(404) from None
         buildings = places.name_buildings(connection, (one.building for one in found))
         sites = places.name_sites(connection)
     return render(

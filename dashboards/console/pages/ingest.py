@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from dashboards import access
 from dashboards.access import Page
-from dashboards.console.pipeline_status import read_pipeline
+from dashboards.console.pipeline_status import hear_pipeline
 from dashboards.console.view import is_fragment, render
 from dashboards.console.visit import Context, Viewer
 
@@ -17,6 +17,6 @@ def show(request: Request, context: Context, viewer: Viewer) -> Response:
     """Show whether readings come in, are kept, and are judged."""
     if not access.may_visit(viewer.account, Page.INGEST):
         raise HTTPException(403)
-    pipeline = read_pipeline(context.data_dir)
+    word = hear_pipeline(context.data_dir)
     template = "_ingest.html" if is_fragment(request) else "ingest.html"
-    return render(request, viewer.visit, template, pipeline=pipeline)
+    return render(request, viewer.visit, template, told=word.status, is_fresh=word.is_fresh)
