@@ -73,7 +73,7 @@ def community(
         rota=[
             OnCall(role.value, role, "river", None, frozenset(range(7)), 0, 1_440) for role in Role
         ],
-        channels={role.value: (f"demo://{role.value}",) for role in Role},
+        channels={role.value: (f"phone://{role.value}",) for role in Role},
         classes=History((name, (0, None, value)) for name, value in (classes or {}).items()),
     )
 
