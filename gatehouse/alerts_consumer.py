@@ -49,5 +49,3 @@ def _held_without_database() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise Held(f"the state database does not answer: {error.orig}") from error
-
-

@@ -106,7 +106,9 @@ class _Amqtt:
         self._broker: Any = None
 
     async def start(self) -> None:
-        from amqtt.broker import Broker as AmqttBroker  # noqa: PLC0415 - half a second, rarely used
+        from amqtt.broker import (  # type: ignore[import-untyped]  # noqa: PLC0415 - slow, rare
+            Broker as AmqttBroker,
+        )
 
         self._broker = AmqttBroker(
             {

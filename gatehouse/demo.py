@@ -119,9 +119,11 @@ class _Demo:
                 tasks.create_task(screen.run(lambda: self._history), name="screen")
 
     def _begin(self) -> None:
-        """Set the community's clock to before its history, unless it stands somewhere already."""
+        """Set the community's clock before its history, or let it stand where it was saved."""
         if self._fresh:
             self._clock.set(self._community.begins, speed=0)
+        else:
+            self._clock.resume(speed=0)
 
     def _settle_in(self, database: Engine) -> None:
         """Register the community as an office would: from a folder of CSV files."""

@@ -55,7 +55,7 @@ class DemoScreen:
                 .where(incident.c.state != "closed")
                 .group_by(incident.c.watch)
             )
-            counts = dict(connection.execute(open_).tuples().all())
+            counts: dict[bool, int] = dict(connection.execute(open_).tuples().all())
             sent = select(func.count()).select_from(page).where(page.c.state == PageState.SENT)
             pages_sent = connection.scalar(sent) or 0
         return Moment(

@@ -6,8 +6,8 @@ import sys
 import structlog
 
 
-def start_logging() -> None:
-    """Send the program's events, and warnings of the libraries, to standard error."""
+def start_logging(level: int = logging.INFO) -> None:
+    """Send the program's events from a level on, and the libraries' warnings, to standard error."""
     renderer = (
         structlog.dev.ConsoleRenderer()
         if sys.stderr.isatty()
@@ -20,8 +20,7 @@ def start_logging() -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")

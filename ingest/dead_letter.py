@@ -256,4 +256,5 @@ def _result(connection: sqlite3.Connection, ids: list[int]) -> Replay:
 
 
 def _letter(row: tuple[Any, ...]) -> Letter:
-    return Letter(*row[:13], bool(row[13]), *row[14:])
+    fields = dict(zip(Letter.__struct_fields__, row, strict=True))
+    return Letter(**fields | {"replay": bool(row[13])})

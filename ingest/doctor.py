@@ -9,7 +9,8 @@ import contextlib
 import secrets
 
 from devices.clock import Clock
-from ingest.broker import MqttSettings, SourceRefused
+from ingest.broker import MqttSettings
+from ingest.connection import SourceRefused
 from ingest.source import SourceStatus, open_source
 
 _LOOK_EVERY_S = 0.05

@@ -16,7 +16,7 @@ discard letters (dead_letter.py); anybody may read.
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -213,7 +213,7 @@ class Ledger:
         self._connection.executemany(COUNT, [("expired", expired), ("dead_bytes", -freed)])
 
 
-def _row(letter: LetterDraft) -> tuple[object, ...]:
+def _row(letter: LetterDraft) -> tuple[Any, ...]:
     message = letter.message
     size = len(message.payload)
     payload = message.payload if size <= LETTER_BYTES else b""

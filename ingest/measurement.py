@@ -131,7 +131,11 @@ def measurement_named(name: str) -> Measurement:
     return MEASUREMENTS[name]
 
 
-_UNPRINTABLE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421, ord("\\"): "/"}
+_UNPRINTABLE: dict[int, int | str] = {
+    **{code: 0x2400 + code for code in range(0x20)},
+    0x7F: 0x2421,
+    ord("\\"): "/",
+}
 
 
 def tag_text(text: str) -> str:

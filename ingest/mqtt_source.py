@@ -73,7 +73,7 @@ class MqttSource:
         self._received = 0
         self._unguarded = 0
         self._acks = 0
-        self._problem = "not connected yet"
+        self._problem = ""
 
     async def run(self, sink: Callable[[list[Message]], None]) -> None:
         """Connect, hand messages to ``sink`` on the loop, reconnect; until cancelled.

@@ -48,7 +48,8 @@ def make_series(
 ) -> Series:
     """Return a series with its tags as a store can hold them; an empty tag is none."""
     tags = [tag_text(value) for value in (device, channel, site, grid)]
-    return Series(measurement, *tags, series_key(measurement, zip(TAGS, tags, strict=True)))
+    key = series_key(measurement, zip(TAGS, tags, strict=True))
+    return Series(measurement, tags[0], tags[1], tags[2], tags[3], key)
 
 
 class PointEncoder:

@@ -38,7 +38,7 @@ class RunningService:
         self._process = Process(
             [sys.executable, "-m", "gatehouse", "run"],
             folder / "service.log",
-            env={**_without_settings(), **self.settings_environment},
+            env={**without_settings(), **self.settings_environment},
         )
 
     @property
@@ -65,14 +65,18 @@ class RunningService:
     def start(self) -> Self:
         """Start and wait until it is connected and subscribed."""
         before = self._written_at()
-        self._process.spawn()
+        self.spawn()
         wait_until(
-            lambda: not self.running or (self._written_at() != before and self._is_connected()),
+            lambda: not self.running or (self._written_at() != before and self.is_connected()),
             seconds=READY_S,
             what="the service to connect",
         )
         assert self.running, self.log[-4000:]
         return self
+
+    def spawn(self) -> None:
+        """Start without waiting for anything."""
+        self._process.spawn()
 
     def stop(self) -> int | None:
         """End it as an operator would; return the exit code."""
@@ -94,7 +98,8 @@ class RunningService:
         behind = [one.pending for one in status.pipeline.followers.values()]
         return status.books.pending == 0 and not any(behind)
 
-    def _is_connected(self) -> bool:
+    def is_connected(self) -> bool:
+        """Whether every source says that it is connected."""
         status = self.status()
         return status is not None and all(one.connected for one in status.pipeline.sources)
 
@@ -103,5 +108,6 @@ class RunningService:
         return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def _without_settings() -> dict[str, str]:
+def without_settings() -> dict[str, str]:
+    """Return this process's environment without settings of ours."""
     return {name: text for name, text in os.environ.items() if not name.startswith("GATEHOUSE_")}

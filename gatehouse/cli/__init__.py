@@ -1,5 +1,6 @@
 """The command line: one module per group of commands."""
 
+import logging
 import sys
 
 import click
@@ -25,6 +26,7 @@ from gatehouse.cli import (
 )
 from gatehouse.cli.failure import FAILED, WRONG_USE, Failure
 from gatehouse.database import DatabaseError
+from gatehouse.log import start_logging
 from gatehouse.settings import SettingsError
 from ingest.journal import JournalError
 
@@ -59,6 +61,7 @@ for group in GROUPS:
 
 def main() -> None:
     """Run a command: exit 0 when done, 1 when failed, 2 when used wrongly."""
+    start_logging(logging.WARNING)
     try:
         app()
     except Failure as failure:

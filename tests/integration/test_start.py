@@ -1,0 +1,143 @@
+"""Starting where something is wrong: one clear line, waiting where waiting helps."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.servers import Mosquitto, free_port, wait_until
+from tests.service import RunningService, without_settings
+
+PATIENCE_S = 60
+
+
+def gatehouse(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would; the environment holds only these settings."""
+    return subprocess.run(
+        [sys.executable, "-m", "gatehouse", *arguments],
+        env={**without_settings(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_a_misspelt_setting_is_named_in_one_line(tmp_path: Path) -> None:
+    """A key nobody knows ends the command with 2 and one line that suggests the right one."""
+    config = tmp_path / "gatehouse.toml"
+    config.write_text("[journal]\nmax_gibs = 3\n")
+    done = gatehouse("run", environment={"GATEHOUSE_CONFIG": str(config)})
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"gatehouse: {config}: journal.max_gibs: unknown setting; did you mean max_gib?"
+    ]
+
+
+def test_a_misspelt_variable_is_named_in_one_line(tmp_path: Path) -> None:
+    """The same for the environment."""
+    done = gatehouse("run", environment={"GATEHOUSE_MQT_URL": "mqtt://x"})
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "gatehouse: GATEHOUSE_MQT_URL: unknown setting; did you mean GATEHOUSE_MQTT_URL?"
+    ]
+
+
+def test_run_without_a_broker_address_says_what_to_set(tmp_path: Path) -> None:
+    """Without GATEHOUSE_MQTT_URL the line says so."""
+    done = gatehouse("run", environment={"GATEHOUSE_DATA_DIR": str(tmp_path / "data")})
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "GATEHOUSE_MQTT_URL" in done.stderr
+
+
+def test_check_connects_to_nothing(tmp_path: Path) -> None:
+    """Check validates with a broker and a store that do not exist."""
+    environment = {
+        "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
+        "GATEHOUSE_MQTT_URL": "mqtt://nobody.invalid",
+        "GATEHOUSE_SERIES_URL": "influxdb1://nobody.invalid:8086/x",
+    }
+    done = gatehouse("check", environment=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_second_instance_is_refused_in_one_line(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """A second service on the same data folder ends at once and says what to do."""
+    service = RunningService(tmp_path / "service", mqtt_url=mosquitto.url).start()
+    done = gatehouse("run", environment=service.settings_environment)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "GATEHOUSE_DATA_DIR" in done.stderr
+    assert service.running
+    assert service.stop() == 0
+
+
+def test_a_missing_broker_is_waited_for(tmp_path: Path) -> None:
+    """Started before its broker, the service says what is missing and connects when it comes."""
+    port = free_port()
+    service = RunningService(tmp_path / "service", mqtt_url=f"mqtt://127.0.0.1:{port}")
+    service.spawn()
+    wait_until(lambda: (status := service.status()) and status.pipeline.sources[0].problem)
+    broker = Mosquitto(tmp_path / "late", port=port).start()
+    wait_until(service.is_connected, what="the service to find its broker")
+    assert service.stop() == 0
+    broker.stop()
+
+
+def test_a_refused_password_is_told_and_tried_again(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """With a wrong password the service stays up and the status says what to do."""
+    mosquitto.stop()
+    mosquitto.configure("allow_anonymous false")
+    mosquitto.start()
+    service = RunningService(tmp_path / "service", mqtt_url=mosquitto.url)
+    service.spawn()
+
+    def problem() -> str:
+        status = service.status()
+        return status.pipeline.sources[0].problem if status else ""
+
+    wait_until(lambda: "GATEHOUSE_MQTT_PASSWORD" in problem() or "password" in problem())
+    mosquitto.stop()
+    mosquitto.configure("allow_anonymous true")
+    mosquitto.start()
+    wait_until(service.is_connected, what="the service to be let in")
+    assert service.stop() == 0
+
+
+def test_doctor_says_what_is_well_and_what_is_not(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """Everything well: exit 0; the broker gone: exit 1 and the line that names it."""
+    environment = {
+        "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
+        "GATEHOUSE_MQTT_URL": mosquitto.url,
+    }
+    assert gatehouse("migrate", environment=environment).returncode == 0
+    well = gatehouse("doctor", environment=environment)
+    assert well.returncode == 0, well.stdout
+    subjects = [line.split(":")[0].split(maxsplit=1)[1] for line in well.stdout.splitlines()]
+    assert subjects == [
+        "broker",
+        "subscription",
+        "receive window",
+        "series store",
+        "state database",
+        "clock",
+    ]
+    mosquitto.stop()
+    ill = gatehouse("doctor", environment=environment)
+    assert ill.returncode == 1
+    assert "WRONG broker" in ill.stdout
+
+
+def test_a_taken_console_port_does_not_stop_the_intake(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """Somebody else on the console's port: the console is tried again, messages are taken in."""
+    service = RunningService(tmp_path / "service", mqtt_url=mosquitto.url)
+    with socket.create_server(("127.0.0.1", service.console_port)):
+        service.start()
+        wait_until(lambda: "console_ended" in service.log, what="the console to give up")
+        assert service.is_connected()
+    assert service.stop() == 0
