@@ -7,7 +7,7 @@ from devices.block import Block
 from devices.condition import compile_condition
 from devices.device_time import Arrival
 from devices.field import compile_fields
-from devices.kind import MAKERS
+from devices.kind import KINDS
 from devices.observation import Observation
 from devices.origin import Origin, compile_own_origin
 from devices.path import Scope, compile_loop
@@ -49,7 +49,8 @@ def _only_when(read: BlockReader, applies: Callable[[Scope], bool]) -> BlockRead
 
 def _compile_one(block: Block, names: frozenset[str]) -> BlockReader:
     fields = compile_fields(block, names)
-    make = MAKERS[block.kind]
+    kind = KINDS[block.kind]
+    make, needed, is_empty_enough = kind.make, kind.needs, kind.is_empty_enough
     own = compile_own_origin(block, names)
 
     def read(origin: Origin, scope: Scope, arrival: Arrival, found: list[Observation]) -> None:
@@ -58,10 +59,9 @@ def _compile_one(block: Block, names: frozenset[str]) -> BlockReader:
             value = get(scope)
             if value is not None:
                 values[name] = value
-        if own is not None:
-            origin = own(origin, scope, arrival)
-        observation = make(origin, values)
-        if observation is not None:
-            found.append(observation)
+            elif name == needed:
+                return
+        if values or is_empty_enough:
+            found.append(make(origin if own is None else own(origin, scope, arrival), values))
 
     return read

@@ -1,6 +1,6 @@
 """What a device says about time, and whether it is believed."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ NEWEST = 5 * MINUTE
 _SECONDS_BELOW = 100_000_000_000
 _MILLISECONDS_BELOW = _SECONDS_BELOW * 1_000
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local wall time; the zone is added afterwards
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TO_MINUTES = len("2020-02-14T12:03")
 
@@ -97,7 +98,7 @@ def _parse(text: str, zone: ZoneInfo, near: int) -> int:
     except ValueError:
         return _since_1970(_number(text))
     if moment.tzinfo is not None:
-        return (moment.replace(tzinfo=None) - _EPOCH - _offset(moment)) // _MILLISECOND
+        return (moment - _EPOCH_UTC) // _MILLISECOND
     local = (moment - _EPOCH) // _MILLISECOND
     early, late = _offsets(zone, local // MINUTE)
     if early == late:
@@ -110,10 +111,6 @@ def _number(text: str) -> float:
         return parse_number(text, "time")
     except DecodeError:
         raise DecodeError(DeadLetterReason.BAD_TIME, "time") from None
-
-
-def _offset(moment: datetime) -> timedelta:
-    return moment.utcoffset() or timedelta(0)
 
 
 @lru_cache(maxsize=4096)

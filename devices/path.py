@@ -150,7 +150,8 @@ def is_blank(value: object) -> bool:
 def as_text(value: object) -> str | None:
     """Return a value as the text of an id: None for absent, blank and composite values."""
     if isinstance(value, str):
-        return None if is_blank(value) else value.strip()
+        text = value.strip()
+        return None if text in BLANK else text
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

@@ -14,6 +14,8 @@ IS_ANSWER, IS_ERROR = 0x80, 0x40
 READ = 0x11
 _HEAD = 10
 _MAX_FRAMES = 64
+_MINUS_33 = bytes((byte - 0x33) & 0xFF for byte in range(256))
+_WAKES = bytes([WAKE])
 
 VALUES = {
     "00010000": ("forward_energy_kwh", 4, 0.01, False),
@@ -33,12 +35,12 @@ def read_frames(payload: bytes) -> dict[str, Any]:
     Raises:
         DecodeError: BAD_ENCODING, this is no frame; BAD_CHECKSUM; WRONG_TYPE, a value is not BCD.
     """
-    data = _bytes(payload).lstrip(bytes([WAKE]))
+    data = _bytes(payload).lstrip(_WAKES)
     found: dict[str, Any] = {"answers": [], "requests": [], "refusals": []}
     if not data:
         raise DecodeError(DeadLetterReason.BAD_ENCODING, "no DL/T 645 frame")
     for _ in range(_MAX_FRAMES):
-        data = _read_frame(data, found).lstrip(bytes([WAKE]))
+        data = _read_frame(data, found).lstrip(_WAKES)
         if not data:
             return found
     raise DecodeError(DeadLetterReason.TOO_LARGE, f"more than {_MAX_FRAMES} frames")
@@ -55,7 +57,7 @@ def _read_frame(data: bytes, found: dict[str, Any]) -> bytes:
     if sum(data[: size - 2]) & 0xFF != data[size - 2]:
         raise DecodeError(DeadLetterReason.BAD_CHECKSUM, "DL/T 645 frame")
     address = data[6:0:-1].hex()
-    body = bytes((byte - 0x33) & 0xFF for byte in data[_HEAD : _HEAD + length])
+    body = data[_HEAD : _HEAD + length].translate(_MINUS_33)
     if not control & IS_ANSWER:
         found["requests"].append(address)
     elif control & IS_ERROR:
@@ -96,7 +98,7 @@ def _digits(value: bytes, where: str) -> str:
 
 def _bytes(payload: bytes) -> bytes:
     """Return the frames' bytes: hex text begins with neither of the two bytes that frames do."""
-    if payload[:1] in {bytes([START]), bytes([WAKE])}:
+    if payload[:1] in {b"\x68", _WAKES}:
         return payload
     try:
         return bytes.fromhex(payload.decode("ascii"))

@@ -1,46 +1,77 @@
 """``gatehouse decode`` and ``gatehouse profiles``, run as a person runs them."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from devices.profile import built_in, load_profiles
+from gatehouse.cli import main
 
 
-def gatehouse(
-    *arguments: str, payload: bytes = b"", folder: Path, **environment: str
-) -> subprocess.CompletedProcess[bytes]:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("GATEHOUSE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "gatehouse", *arguments],
-        input=payload,
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Return what runs the command line in this process, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GATEHOUSE_")]:
+        monkeypatch.delenv(name)
+
+    def command(*arguments: str, payload: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "argv", ["gatehouse", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(payload)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capfd.readouterr()
+        return Done(int(ended.value.code or 0), shown.out, shown.err)
+
+    return command
+
+
+def test_it_reads_a_pipe(tmp_path: Path) -> None:
+    """As a process of its own, with the payload on standard input."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gatehouse", "decode", "--topic", "zigbee2mqtt/x"],
+        input=b'{"temperature":21.4}\n',
         capture_output=True,
-        cwd=folder,
-        env=clean | environment,
+        cwd=tmp_path,
         timeout=60,
         check=False,
     )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["celsius"] == 21.4
 
 
-def test_a_payload_becomes_a_json_observation_a_line(tmp_path: Path) -> None:
+def test_a_payload_becomes_a_json_observation_a_line(run: Run) -> None:
     """What is understood is printed line by line, with exit code 0."""
-    done = gatehouse(
+    done = run(
         *("decode", "--topic", "zigbee2mqtt/bedroom", "--at", "2020-02-14T20:00:00+08:00"),
         payload=b'{"temperature":21.4,"battery":80}\n',
-        folder=tmp_path,
     )
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.code, done.err) == (0, "")
     common = {
         "device_id": "bedroom",
         "observed_at": "2020-02-14T12:00:00Z",
         "received_at": "2020-02-14T12:00:00Z",
         "time_source": "arrival",
     }
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+    assert [json.loads(line) for line in done.out.splitlines()] == [
         {"kind": "temperature", "celsius": 21.4, "body_site": "ambient", **common},
         {"kind": "device_status", "battery": 80.0, **common},
     ]
@@ -62,14 +93,14 @@ def test_a_payload_becomes_a_json_observation_a_line(tmp_path: Path) -> None:
     ids=["ignored", "not JSON", "unknown topic", "20 MB"],
 )
 def test_what_gives_nothing_says_why(
-    tmp_path: Path, topic: str, payload: bytes, printed: dict[str, str], code: int
+    run: Run, tmp_path: Path, topic: str, payload: bytes, printed: dict[str, str], code: int
 ) -> None:
     """Knowingly ignored exits 0, a dead letter 1; one line either way."""
     file = tmp_path / "payload"
     file.write_bytes(payload)
-    done = gatehouse("decode", "--topic", topic, str(file), folder=tmp_path)
-    assert (done.returncode, done.stderr) == (code, b"")
-    assert json.loads(done.stdout) == printed
+    done = run("decode", "--topic", topic, str(file))
+    assert (done.code, done.err) == (code, "")
+    assert json.loads(done.out) == printed
 
 
 @pytest.mark.parametrize(
@@ -81,25 +112,25 @@ def test_what_gives_nothing_says_why(
         ((), "--topic"),
     ],
 )
-def test_wrong_use_exits_2(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_wrong_use_exits_2(run: Run, arguments: tuple[str, ...], says: str) -> None:
     """A mistake on the command line is told from a payload nobody understands."""
-    done = gatehouse("decode", *arguments, folder=tmp_path)
-    assert done.returncode == 2
-    assert says in done.stderr.decode()
-    assert done.stdout == b""
+    done = run("decode", *arguments)
+    assert done.code == 2
+    assert says in done.err
+    assert done.out == ""
 
 
-def test_profiles_lists_every_family(tmp_path: Path) -> None:
+def test_profiles_lists_every_family(run: Run) -> None:
     """The table and the JSON name all that is built in."""
     names = {profile.name for profile in load_profiles(built_in())}
-    table = gatehouse("profiles", folder=tmp_path)
-    listed = gatehouse("profiles", "--json", folder=tmp_path)
-    assert (table.returncode, listed.returncode) == (0, 0)
-    assert {line.split()[0] for line in table.stdout.decode().splitlines()[1:]} == names
-    assert {row["family"] for row in json.loads(listed.stdout)} == names
+    table = run("profiles")
+    listed = run("profiles", "--json")
+    assert (table.code, listed.code) == (0, 0)
+    assert {line.split()[0] for line in table.out.splitlines()[1:]} == names
+    assert {row["family"] for row in json.loads(listed.out)} == names
 
 
-def test_an_operators_own_family_is_used(tmp_path: Path) -> None:
+def test_an_operators_own_family_is_used(run: Run, tmp_path: Path) -> None:
     """A file in ``profiles_dir`` is all it takes."""
     own = tmp_path / "mine"
     own.mkdir()
@@ -110,10 +141,10 @@ def test_an_operators_own_family_is_used(tmp_path: Path) -> None:
         'gives = [{ kind = "electricity", power_w = 2000.0 }]\n'
     )
     (tmp_path / "gatehouse.toml").write_text('profiles_dir = "mine"\n')
-    done = gatehouse("decode", "--topic", "kettle/1", payload=b'{"w":1900}', folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["power_w"] == 1900
+    done = run("decode", "--topic", "kettle/1", payload=b'{"w":1900}')
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["power_w"] == 1900
     (own / "kettle.toml").write_text("vendor =\n")
-    broken = gatehouse("decode", "--topic", "kettle/1", payload=b"{}", folder=tmp_path)
-    assert broken.returncode == 2
-    assert "kettle.toml" in broken.stderr.decode()
+    broken = run("decode", "--topic", "kettle/1", payload=b"{}")
+    assert broken.code == 2
+    assert "kettle.toml" in broken.err
