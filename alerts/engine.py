@@ -2,15 +2,13 @@
 
 An effect (an incident opened, fed, raised or cleared) commits with its key's state and with the
 facts people left for that key, in one transaction. Everything else is written behind (see
-``rule_state``). A crash at any step loses nothing: the cursor is behind every unwritten change, and
-a key that has seen an input takes it only once.
+``write_behind``). A crash at any step loses nothing: the cursor is behind every unwritten change,
+and a key that has seen an input takes it only once.
 
 One thread owns an engine. A database that is away raises SQLAlchemy's error from whatever was
 asked; asking again with the same input goes on where it stopped.
 """
 
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,27 +16,24 @@ import msgspec
 import sqlalchemy
 import structlog
 
-from alerts import cursor, fact, incident
+from alerts import fact, incident
 from alerts.cursor import Books
 from alerts.escalation import DEFAULT_POLICIES, Policies
 from alerts.finding import Finding
 from alerts.rule import Context, Evidence, Rule
-from alerts.rule_state import Agenda, RuleStates, Slot, Unwritten, upsert
+from alerts.rule_state import Agenda, RuleStates, Slot, upsert
 from alerts.rules import RULES
 from alerts.thresholds import Thresholds
-from devices.clock import MINUTE, Clock
+from alerts.write_behind import WriteBehind
+from devices.clock import Clock
 from devices.observation import Observation
 from devices.outcome import Ignored, Outcome
 from devices.registry import Registry
 
 log = structlog.get_logger()
 
-WRITE_EVERY_S = 1.0
-"""How long a state may be newer in memory than in SQL; what a restart judges again."""
-WRITE_AT_ONCE = 2_000
 DUE_PER_TICK = 500
 FACTS_PER_TICK = 100
-FRONTIER_EVERY = 5 * MINUTE
 
 _Run = Callable[[Any], tuple[Any, Sequence[Finding]]]
 
@@ -79,10 +74,9 @@ class Engine:
         self._states = {rule.name: RuleStates(rule) for rule in rules}
         self._by_type: dict[type, list[RuleStates]] = {}
         self._agenda = Agenda()
-        self._unwritten = Unwritten()
-        self._written_at = time.monotonic()
+        self._behind = WriteBehind(database)
+        self._progress = msgspec.structs.replace(self._behind.durable, journal=journal)
         with database.connect() as connection:
-            self._durable = cursor.load(connection)
             for states in self._states.values():
                 states.load(connection)
         for states in self._states.values():
@@ -90,12 +84,10 @@ class Engine:
                 self._by_type.setdefault(observed, []).append(states)
             for key, slot in states.slots.items():
                 self._agenda.plan(states, key, slot)
-        self._progress = msgspec.structs.replace(self._durable, journal=journal)
-        self._marks: deque[Books] = deque()
 
     def cursor(self) -> tuple[str, int] | None:
         """Return the durable journal id and position; None before the first."""
-        durable = self._durable
+        durable = self._behind.durable
         return (durable.journal, durable.books.position) if durable.journal else None
 
     def counters(self) -> dict[str, int]:
@@ -105,10 +97,15 @@ class Engine:
         return counters
 
     def handle(self, base: int, outcomes: Sequence[Outcome]) -> None:
-        """Judge the outcomes of messages whose positions are dense from ``base`` on."""
+        """Judge the outcomes of messages whose positions are dense from ``base`` on.
+
+        Those that were handled before, and come again because something was held, are left out.
+        """
         contexts = self._contexts()
         judged = ignored = 0
-        for position, outcome in enumerate(outcomes, start=base):
+        seen = max(0, self._progress.books.position + 1 - base)
+        outcomes = outcomes[seen:]
+        for position, outcome in enumerate(outcomes, start=base + seen):
             if isinstance(outcome, tuple):
                 judged += 1
                 self._judge(outcome, position, contexts)
@@ -116,13 +113,13 @@ class Engine:
                 ignored += 1
         books = self._progress.books
         books = Books(
-            position=base + len(outcomes) - 1,
+            position=max(books.position, base + seen + len(outcomes) - 1),
             judged=books.judged + judged,
             ignored=books.ignored + ignored,
             dead=books.dead + len(outcomes) - judged - ignored,
         )
         self._progress = msgspec.structs.replace(self._progress, books=books)
-        self._write_behind()
+        self._behind.write_some(self._progress)
 
     def tick(self, frontier: int) -> None:
         """Take in what people did, and judge what is due before the frontier.
@@ -138,12 +135,11 @@ class Engine:
             if due is None:
                 break
             self._judge_due(*due, frontier, contexts)
-        self._write_behind()
+        self._behind.write_some(self._progress)
 
     def flush(self) -> None:
         """Write everything that is behind; the cursor follows."""
-        while self._unwritten or self._progress != self._durable:
-            self._write()
+        self._behind.write_all(self._progress)
 
     def _contexts(self) -> dict[str, Context]:
         """Return what each rule may look at, by its name."""
@@ -201,7 +197,7 @@ class Engine:
             )
         elif after is not state:
             self._keep(states, key, slot, after, position)
-            self._unwritten.add(states.rule.name, key, slot, position)
+            self._behind.add(states.rule.name, key, slot, position)
 
     def _judge_due(
         self,
@@ -226,7 +222,7 @@ class Engine:
                 )
             else:
                 self._keep(states, key, slot, after, slot.position)
-                self._unwritten.add(rule.name, key, slot, 0)
+                self._behind.add(rule.name, key, slot, 0)
         finally:
             self._agenda.plan(states, key, slot)
 
@@ -252,7 +248,7 @@ class Engine:
             upsert(connection, [(rule.name, key, written)])
         log.info("findings_committed", rule=rule.name, findings=len(findings), position=position)
         self._keep(states, key, slot, state, position)
-        self._unwritten.discard(rule.name, key)
+        self._behind.discard(rule.name, key)
 
     def _keep(self, states: RuleStates, key: str, slot: Slot, state: Any, position: int) -> None:
         """Keep a key's new state in memory."""
@@ -275,37 +271,6 @@ class Engine:
             key = states.rule.state_key(incident_key)
             slot = states.slots.get(key) or Slot(states.rule.state())
             self._commit(states, key, slot, slot.position, lambda state: (state, ()))
-
-    def _write_behind(self) -> None:
-        """Write when it has waited long enough, or is much."""
-        has_waited = time.monotonic() - self._written_at >= WRITE_EVERY_S
-        if not has_waited and len(self._unwritten) < WRITE_AT_ONCE:
-            return
-        durable, progress = self._durable, self._progress
-        has_moved = progress.frontier - durable.frontier >= FRONTIER_EVERY
-        if self._unwritten or progress.books != durable.books or has_moved:
-            self._write()
-        self._written_at = time.monotonic()
-
-    def _write(self) -> None:
-        """Write the states that have waited longest, and the cursor behind what then remains."""
-        if not self._marks or self._marks[-1] != self._progress.books:
-            self._marks.append(self._progress.books)
-        written = self._unwritten.first(WRITE_AT_ONCE)
-        oldest = self._unwritten.oldest(after=len(written))
-        books = self._durable.books
-        for mark in self._marks:
-            if oldest is None or mark.position < oldest:
-                books = mark
-        progress = msgspec.structs.replace(self._progress, books=books)
-        with self._database.begin() as connection:
-            upsert(connection, written)
-            cursor.save(connection, progress)
-        self._durable = progress
-        for rule, key, _ in written:
-            self._unwritten.discard(rule, key)
-        while self._marks and self._marks[0].position <= books.position:
-            self._marks.popleft()
 
 
 def _step(

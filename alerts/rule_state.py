@@ -8,7 +8,7 @@ again after a crash are skipped by the keys that have seen them and taken by tho
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -111,33 +111,6 @@ class Agenda:
                 return states, key, slot
             self.plan(states, key, slot)
         return None
-
-
-class Unwritten:
-    """Keys whose state is newer in memory than in SQL, in the order of their first change."""
-
-    def __init__(self) -> None:
-        self._since: dict[tuple[str, str], tuple[int, Slot]] = {}
-
-    def __len__(self) -> int:
-        return len(self._since)
-
-    def add(self, rule: str, key: str, slot: Slot, position: int) -> None:
-        """Note a change by the input at a position; 0 where it was a due time."""
-        self._since.setdefault((rule, key), (position, slot))
-
-    def discard(self, rule: str, key: str) -> None:
-        """Forget a key that has been written."""
-        self._since.pop((rule, key), None)
-
-    def oldest(self, *, after: int) -> int | None:
-        """Return the position of the oldest unwritten change behind the first so many."""
-        behind = islice(self._since.values(), after, None)
-        return next((position for position, _ in behind if position), None)
-
-    def first(self, limit: int) -> list[tuple[str, str, Slot]]:
-        """Return the keys that have waited longest."""
-        return [(rule, key, slot) for (rule, key), (_, slot) in islice(self._since.items(), limit)]
 
 
 def upsert(connection: Connection, slots: Iterable[tuple[str, str, Slot]]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from alerts import engine as engine_module
+from alerts import write_behind
 from alerts.engine import Engine
 from alerts.finding import Action, Finding, IncidentKind
 from alerts.rule import Context, Evidence, Step
@@ -113,8 +113,8 @@ def test_every_input_counts_once(
 ) -> None:
     """Killed anywhere and replayed from its cursor, the engine tells what it would have told."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_module, "WRITE_AT_ONCE", chunk)
-        patch.setattr(engine_module, "WRITE_EVERY_S", 1e9)
+        patch.setattr(write_behind, "WRITE_AT_ONCE", chunk)
+        patch.setattr(write_behind, "WRITE_EVERY_S", 1e9)
         database = open_state(Path(folder))
         engine = _start(database)
         planned = iter(steps)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from alerts import engine as engine_module
+from alerts import write_behind
 from alerts.engine import Engine
 from alerts.escalation import DEFAULT_POLICIES
 from alerts.outbox import Paging
@@ -205,7 +205,7 @@ def test_killed_after_every_message(
     write_every: float,
 ) -> None:
     """Incidents, timelines, pages, due times, states and books equal the uninterrupted run."""
-    monkeypatch.setattr(engine_module, "WRITE_EVERY_S", write_every)
+    monkeypatch.setattr(write_behind, "WRITE_EVERY_S", write_every)
     through = Service(tmp_path / "through", tell()).run(is_killed=False)
     killed = Service(tmp_path / "killed", tell()).run(is_killed=True)
     told = [row for row in through["incidents"] if row["rule"] != "device_silent"]

@@ -8,8 +8,7 @@ import sqlalchemy
 from sqlalchemy import event, insert, select
 from sqlalchemy.exc import OperationalError
 
-from alerts import engine as engine_module
-from alerts import incident
+from alerts import incident, write_behind
 from alerts.engine import Engine
 from alerts.tables import alerts_cursor, fact, rule_state
 from alerts.tables import incident as incidents
@@ -90,11 +89,22 @@ def test_books_balance(database: sqlalchemy.Engine) -> None:
     assert sum(engine.counters().values()) == 10
 
 
+def test_what_comes_again_is_counted_once(database: sqlalchemy.Engine) -> None:
+    """A follower that was held goes back to the durable cursor; the books stay right."""
+    engine = start(database)
+    engine.handle(1, [FEVER[0], (), ()])
+    engine.handle(1, [FEVER[0], (), (), FEVER[1]])
+    engine.handle(1, [FEVER[0]])
+    assert engine.counters() == {"judged": 4, "ignored": 0, "dead": 0}
+    engine.flush()
+    assert engine.cursor() == ("j", 4)
+
+
 def test_cursor_never_passes_an_unwritten_state(
     database: sqlalchemy.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While states are being written in chunks the cursor stays behind the oldest unwritten."""
-    monkeypatch.setattr(engine_module, "WRITE_AT_ONCE", 2)
+    monkeypatch.setattr(write_behind, "WRITE_AT_ONCE", 2)
     devices = ("sun", "li", "family", "gun")
     engine = start(database)
     outcomes = [(temperature(36.5, MORNING, device=device),) for device in devices]

@@ -4,8 +4,7 @@ import pytest
 
 from alerts.finding import Action, IncidentKind, Severity
 from alerts.rules.fever import Fever
-from alerts.thresholds import tenths
-from alerts.thresholds import Thresholds
+from alerts.thresholds import Thresholds, tenths
 from devices.clock import DAY, HOUR, MINUTE, SECOND
 from devices.observation import BodySite, Crossing, CrossingOutcome
 from devices.registry import ResidentClass
@@ -118,6 +117,17 @@ def test_two_people_at_one_checkpoint_are_two_incidents() -> None:
     first, second = at("20:00"), at("20:10")
     bench.feed(gun(37.7, first), gun(37.9, first + 20 * SECOND))
     bench.feed(gun(37.8, second), gun(38.1, second + 20 * SECOND))
+    assert told(bench.findings) == ["incident minor", "incident major"]
+    assert len({finding.key for finding in bench.findings}) == 2
+
+
+def test_queue_that_never_pauses_hides_nobody() -> None:
+    """A second fever in a queue measured without a pause is an incident of its own."""
+    bench = Bench(Fever())
+    queue = [36.5] * 40
+    queue[3:5] = [37.8, 37.9]
+    queue[30:32] = [37.7, 38.2]
+    bench.feed(*(gun(c, at("18:00") + n * 15 * SECOND) for n, c in enumerate(queue)))
     assert told(bench.findings) == ["incident minor", "incident major"]
     assert len({finding.key for finding in bench.findings}) == 2
 
