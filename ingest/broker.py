@@ -136,6 +136,14 @@ class MqttSettings(BaseModel):
             said = error.strerror or str(error)
         return ConnectionLost(f"cannot connect to {self.address}: {said}")
 
+    def closed(self) -> ConnectionLost:
+        """Return an end without a reason as a sentence.
+
+        It is all that MQTT 3.1.1, and mosquitto 2.0.11 in MQTT 5, tell about a takeover.
+        """
+        rival = f"if this repeats, another client may be connecting as {self.client_id!r}"
+        return ConnectionLost(f"{self.address} closed the connection; {rival}")
+
     def refused(self, code: int) -> Exception:
         """Return the CONNACK that refuses us as the failure it is, with a sentence."""
         if code == reason.UNSUPPORTED_VERSION:

@@ -166,22 +166,24 @@ class Mqtt311Connection:
         client.connect_timeout = CONNECT_SECONDS
         if settings.user is not None:
             client.username_pw_set(settings.user, settings.secret)
+        return client
+
+    def _attach(self) -> None:
+        """Let our event loop drive paho's socket; until here a thread of its own did."""
+        client, settings = self._client, self._settings
         client.on_connect = lambda _c, _u, flags, code, _p: self._accept(
             flags.session_present, code
         )
         client.on_message = lambda _c, _u, message: self._take(message)
         client.on_subscribe = lambda _c, _u, _id, codes, _p: self._granted(codes)
         client.on_unsubscribe = lambda *_: self._answered()
-        client.on_disconnect = lambda *_: self._closed()
-        return client
-
-    def _attach(self) -> None:
-        """Let our event loop drive paho's socket."""
-        client = self._client
-        self._socket = cast(socket.socket, client.socket())
+        client.on_disconnect = lambda *_: self.abort(settings.closed())
         client.on_socket_register_write = lambda *_: self._watch_room()
         client.on_socket_unregister_write = lambda *_: self._ignore_room()
         client.on_socket_close = lambda *_: self._detach()
+        self._socket = cast(socket.socket | None, client.socket())
+        if self._socket is None:
+            raise settings.closed()
         self._loop.add_reader(self._socket, self._readable)
 
     def _watch_room(self) -> None:
@@ -264,10 +266,6 @@ class Mqtt311Connection:
             asked, answer = self._questions.popleft()
             self.backlog.answered(asked)
             finish(answer)
-
-    def _closed(self) -> None:
-        rival = f"if this repeats, another client may be connecting as {self._settings.client_id!r}"
-        self.abort(ConnectionLost(f"{self._settings.address} closed the connection; {rival}"))
 
 
 def _topic(message: paho.MQTTMessage) -> str:

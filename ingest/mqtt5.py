@@ -163,15 +163,15 @@ class Mqtt5Connection(asyncio.Protocol):
         """Note the end (called by asyncio); an error of our own goes on to whoever waits."""
         if self.ended.done():
             return
-        address = self._settings.address
         if exc is not None and not isinstance(exc, OSError):
             self.ended.set_result(exc)
         elif not self._accepted.done():
+            address = self._settings.address
             self.ended.set_result(
                 VersionRefused(f"{address} closed the connection upon a CONNECT of MQTT 5")
             )
         else:
-            self.ended.set_result(ConnectionLost(f"{address} closed the connection"))
+            self.ended.set_result(self._settings.closed())
 
     def data_received(self, data: bytes) -> None:
         """Take what one socket read brought (called by asyncio)."""

@@ -85,6 +85,8 @@ class PacketReader:
                 packet, size = read(view[offset:])
             except IndexError:
                 break
+            except (KeyboardInterrupt, SystemExit):
+                raise
             except BaseException as error:  # noqa: BLE001 - PyO3's panics are no Exception
                 size = _packet_size(view[offset:])
                 if size > end - offset:

@@ -24,12 +24,14 @@ def complaint(filters: Sequence[str]) -> str | None:
 
 
 def overlap(first: str, second: str) -> bool:
-    """Return whether some topic matches both filters."""
+    """Return whether some topic matches both; no wildcard matches a first level with a ``$``."""
+    if first.startswith("$") != second.startswith("$"):
+        return False
     ours, theirs = first.split("/"), second.split("/")
     for position in range(max(len(ours), len(theirs))):
         here, there = ours[position : position + 1], theirs[position : position + 1]
         if here == ["#"] or there == ["#"]:
-            return position > 0 or not (first + second).startswith("$")
+            return True
         if not here or not there or not _levels_meet(here[0], there[0]):
             return False
     return True

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from ingest.message import BACKLOG, DUP, RETAIN
-from ingest.mqtt311 import Mqtt311Connection
 from ingest.mqtt_source import Version
 from tests.intake import NOON, VERSIONS, Intake, numbered, publish
 from tests.servers import Mosquitto, eventually, free_port
@@ -322,6 +321,16 @@ async def test_an_absent_broker_is_said_and_tried_again(version: Version, tmp_pa
             await intake.connected()
         finally:
             broker.stop()
+
+
+async def test_a_takeover_without_a_reason_is_guessed(
+    mosquitto: Mosquitto, version: Version
+) -> None:
+    """mosquitto 2.0.11 closes the older of two with one client id: the sentence says so."""
+    async with Intake(mosquitto.url, version) as first:
+        await first.connected()
+        async with Intake(mosquitto.url, version):
+            await eventually(lambda: "connecting as 'gatehouse'" in first.status.problem)
 
 
 async def test_an_error_of_the_sink_ends_the_source(mosquitto: Mosquitto, version: Version) -> None:

@@ -1,0 +1,127 @@
+"""TLS: the broker's certificate, its name and ours, on a real mosquitto."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest.mqtt_source import Version
+from ingest.publisher import Publisher
+from tests.intake import VERSIONS, Intake, numbered
+from tests.servers import Mosquitto, eventually
+
+pytestmark = [
+    pytest.mark.parametrize("version", VERSIONS, ids=["mqtt5", "mqtt311"]),
+    # Paho leaves the socket of a failed handshake to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+class Certificates:
+    """An authority, a broker called localhost and a client, all valid for a day."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 "
+            "-subj /CN=authority -keyout ca.key -out ca.pem"
+        )
+        self._issue("broker", "subjectAltName=DNS:localhost")
+        self._issue("client", "subjectAltName=DNS:client")
+
+    def _issue(self, name: str, extension: str) -> None:
+        (self.folder / f"{name}.ext").write_text(extension)
+        self._openssl(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+            f"-subj /CN={name} -keyout {name}.key -out {name}.csr"
+        )
+        self._openssl(
+            f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 "
+            f"-extfile {name}.ext -out {name}.pem"
+        )
+
+    def _openssl(self, arguments: str) -> None:
+        subprocess.run(
+            ["openssl", *arguments.split()], cwd=self.folder, check=True, capture_output=True
+        )
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of certificates, made once."""
+    return Certificates(tmp_path_factory.mktemp("certificates")).folder
+
+
+@pytest.fixture
+def secure(tmp_path: Path, certificates: Path, program) -> Iterator[Mosquitto]:  # type: ignore[no-untyped-def]
+    """A mosquitto that wants certificates and is called localhost."""
+    program("mosquitto")
+    broker = Mosquitto(
+        tmp_path / "secure",
+        extra=f"cafile {certificates}/ca.pem\ncertfile {certificates}/broker.pem\n"
+        f"keyfile {certificates}/broker.key\nrequire_certificate true",
+    ).start()
+    yield broker
+    broker.stop()
+
+
+def ours(folder: Path) -> dict[str, Path]:
+    return {
+        "ca_file": folder / "ca.pem",
+        "cert_file": folder / "client.pem",
+        "key_file": folder / "client.key",
+    }
+
+
+async def test_messages_arrive_encrypted(
+    secure: Mosquitto, certificates: Path, version: Version
+) -> None:
+    """With the right certificates on both sides messages flow, small and large."""
+    url = f"mqtts://localhost:{secure.port}"
+    large = bytes(300_000)
+    async with (
+        Intake(url, version, **ours(certificates)) as intake,
+        Publisher(intake.settings) as publisher,
+    ):
+        intake.acking = True
+        await intake.connected()
+        for payload in [*numbered(300), large, b"last"]:
+            await publisher.publish("gate/1", payload)
+        await intake.sees(b"last")
+    assert intake.payloads == [*numbered(300), large, b"last"]
+
+
+async def test_another_name_is_refused(
+    secure: Mosquitto, certificates: Path, version: Version
+) -> None:
+    """A certificate for another host is not trusted, and the sentence says so."""
+    url = f"mqtts://127.0.0.1:{secure.port}"
+    async with Intake(url, version, **ours(certificates)) as intake:
+        await eventually(lambda: "its certificate is not trusted" in intake.status.problem)
+        assert "IP address mismatch" in intake.status.problem
+
+
+async def test_an_unknown_authority_is_refused(secure: Mosquitto, version: Version) -> None:
+    """A certificate that nobody we trust has signed is refused."""
+    async with Intake(f"mqtts://localhost:{secure.port}", version) as intake:
+        await eventually(lambda: "its certificate is not trusted" in intake.status.problem)
+
+
+async def test_a_missing_file_is_said(
+    secure: Mosquitto, certificates: Path, version: Version
+) -> None:
+    """Certificate files that cannot be read are named as the problem."""
+    files = {**ours(certificates), "ca_file": certificates / "missing.pem"}
+    async with Intake(f"mqtts://localhost:{secure.port}", version, **files) as intake:
+        await eventually(lambda: "certificate files cannot be used" in intake.status.problem)
+
+
+async def test_a_missing_client_certificate_is_said(
+    secure: Mosquitto, certificates: Path, version: Version
+) -> None:
+    """A broker that wants our certificate and gets none is not connected to."""
+    url = f"mqtts://localhost:{secure.port}"
+    async with Intake(url, version, ca_file=certificates / "ca.pem") as intake:
+        await eventually(lambda: intake.status.problem.startswith(("localhost", "cannot connect")))
+        assert not intake.status.connected
