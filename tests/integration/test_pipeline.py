@@ -26,14 +26,15 @@ IGNORED: Outcome = Ignored(IgnoredReason.LOG_LINE)
 class Line:
     """A source of the test's own: brings what it is given, notes what is acknowledged."""
 
-    def __init__(self, name: str = "main", folder: Path | None = None) -> None:
-        self.name = name
+    name = "main"
+
+    def __init__(self) -> None:
         self.acked: list[Message] = []
         self.on_disk_at_ack: list[int] = []
         self.paused = False
         self.connected = True
         self.draining = False
-        self._folder = folder
+        self.watches: Path | None = None
         self._sink: Sink | None = None
 
     async def run(self, sink: Sink) -> None:
@@ -47,8 +48,8 @@ class Line:
 
     def ack(self, messages: Sequence[Message]) -> None:
         self.acked += messages
-        if self._folder is not None:
-            rows = [row for file in list_files(self._folder) for row in file.rows(0)]
+        if self.watches is not None:
+            rows = [row for file in list_files(self.watches) for row in file.rows(0)]
             self.on_disk_at_ack.append(sum(row.count for row in rows))
 
     def pause(self) -> None:
@@ -124,7 +125,7 @@ class Bench:
 
     def __init__(self, folder: Path, *, in_flight_bytes: int = 1_000_000, **bounds: int) -> None:
         self.journal = Journal.open(folder / "journal", min_free_bytes=0, **bounds)
-        self.line = Line(folder=folder / "journal")
+        self.line = Line()
         self.series = Reader("series", self.journal)
         self.alerts = Reader("alerts", self.journal)
         self.decoding = Decoding()
@@ -159,6 +160,7 @@ class Bench:
 async def test_acknowledged_means_committed(tmp_path: Path) -> None:
     """At the moment of each ack everything acknowledged can be read from the files by anybody."""
     async with Bench(tmp_path).running() as bench:
+        bench.line.watches = tmp_path / "journal"
         for number in range(0, 500, 10):
             await bench.line.bring(messages(range(number, number + 10)))
             await asyncio.sleep(0)
@@ -342,6 +344,24 @@ async def test_a_consumer_goes_on_from_its_own_cursor(tmp_path: Path) -> None:
         run.cancel()
         with suppress(asyncio.CancelledError):
             await run
+
+
+async def test_a_held_consumer_gets_what_it_had_not_made_durable(tmp_path: Path) -> None:
+    """What was handled and not durable when a consumer is held comes again, and nothing else."""
+    async with Bench(tmp_path).running() as bench:
+        durable = 0
+        bench.alerts.cursor = lambda: (bench.journal.id, durable)  # type: ignore[method-assign]
+        await bench.line.bring(messages(range(100)))
+        await eventually(lambda: len(bench.alerts.got) == 100)
+        durable = 40
+        bench.alerts.held = "the database is away"
+        await bench.line.bring(messages(range(100, 110)))
+        await eventually(lambda: bench.pipeline.status().followers["alerts"].held)
+        bench.alerts.got.clear()
+        bench.alerts.held = ""
+        await eventually(lambda: len(bench.alerts.got) == 70)
+        assert bench.alerts.got == messages(range(40, 110))
+        assert bench.series.got == messages(range(110))
 
 
 async def test_the_status_can_be_written_down(tmp_path: Path) -> None:
