@@ -17,9 +17,9 @@ from gatehouse.database import open_database
 from gatehouse.parts import make_decoder, open_series
 from gatehouse.settings import Settings, load
 from ingest.measurement import MEASUREMENTS
+from ingest.reading import MAX_READINGS
 from ingest.series import Reading, StoreHeld
 
-EVERYBODY = 1_000_000
 _OPERATOR = Account(name="command line", role=Role.OPERATOR)
 
 app = typer.Typer(help="Registered devices.", no_args_is_help=True)
@@ -69,7 +69,7 @@ def list_(
 def _newest_readings(settings: Settings) -> list[Reading]:
     store = open_series(settings, read_only=True)
     try:
-        return [one for name in MEASUREMENTS for one in store.last(name, limit=EVERYBODY)]
+        return [one for name in MEASUREMENTS for one in store.last(name, limit=MAX_READINGS)]
     except StoreHeld as error:
         raise Failure(str(error)) from error
     finally:
