@@ -27,9 +27,7 @@ def register(parent: typer.Typer) -> None:
     parent.command("decode")(decode)
 
 
-def decode(
-    topic: Topic, profile: Family = None, at: At = None, source: Source = Path("-")
-) -> None:
+def decode(topic: Topic, profile: Family = None, at: At = None, source: Source = Path("-")) -> None:
     """Decode one payload: a JSON observation a line, or why there is none.
 
     Exits 0 when it was understood or knowingly ignored, 1 when it would be a dead letter.

@@ -100,6 +100,41 @@ def test_a_dead_letter_names_the_place_and_not_the_value() -> None:
     assert outcome == DeadLetter(DeadLetterReason.WRONG_TYPE, "body_site")
 
 
+@pytest.mark.parametrize(
+    ("payload", "outcome"),
+    [
+        ("[]", DeadLetter(DeadLetterReason.EMPTY, "an array without observations")),
+        ("7", DeadLetter(DeadLetterReason.WRONG_TYPE, "not an observation")),
+        ('{"celsius":36.5}', DeadLetter(DeadLetterReason.MISSING_FIELD, "kind")),
+        ('{"kind":"smell"}', DeadLetter(DeadLetterReason.WRONG_TYPE, "kind")),
+        ('{"kind":"lit_window"}', DeadLetter(DeadLetterReason.MISSING_FIELD, "lit")),
+        (
+            '{"kind":"electricity"}',
+            DeadLetter(DeadLetterReason.MISSING_FIELD, "power_w or energy_wh"),
+        ),
+        (
+            '{"kind":"device_status","battery":101}',
+            DeadLetter(DeadLetterReason.OUT_OF_RANGE, "battery"),
+        ),
+        (
+            '{"kind":"device_status","colour":1}',
+            DeadLetter(DeadLetterReason.WRONG_TYPE, "colour: unknown"),
+        ),
+        (
+            '[{"kind":"device_status"},{"kind":"lit_window","lit":"yes"}]',
+            DeadLetter(DeadLetterReason.WRONG_TYPE, "[1].lit"),
+        ),
+        (
+            '{"kind":"device_status","device_id":"another"}',
+            DeadLetter(DeadLetterReason.UNKNOWN_DEVICE, "device_id is not the topic's device"),
+        ),
+    ],
+)
+def test_our_own_format_is_taken_strictly(payload: str, outcome: DeadLetter) -> None:
+    """Who can choose the format is told what is wrong with it, by field."""
+    assert decode("gatehouse/v1/s/d", payload) == outcome
+
+
 @pytest.mark.parametrize("number", ["25.0", "45.0"])
 def test_the_edges_of_what_a_body_can_have_are_taken(number: str) -> None:
     """25.0 and 45.0 °C are possible."""
