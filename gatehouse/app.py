@@ -72,7 +72,7 @@ class Service:
     async def run(self) -> None:
         """Take in, judge and tell until cancelled; a part that fails ends the whole."""
         log.info("service_started", version=version("gatehouse"), data=str(self._settings.data_dir))
-        async with Publisher(self._mqtt) as publisher, asyncio.TaskGroup() as tasks:
+        async with Publisher(self._mqtt) as publisher:
             pipeline = Pipeline(
                 journal=self._journal,
                 sources=[open_source(self._mqtt, self._clock)],
@@ -82,10 +82,15 @@ class Service:
                 publish=publisher.publish,
                 clock=self._clock,
             )
-            tasks.create_task(pipeline.run(), name="pipeline")
-            tasks.create_task(self._page(), name="paging")
-            tasks.create_task(self._tell(pipeline), name="status")
-            tasks.create_task(keep_console(), name="console")
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(pipeline.run(), name="pipeline")
+                    tasks.create_task(self._page(), name="paging")
+                    tasks.create_task(self._tell(pipeline), name="status")
+                    tasks.create_task(keep_console(), name="console")
+            finally:
+                self._write_status(pipeline)
+        log.info("service_stopped")
 
     def _open(self, stack: ExitStack) -> None:
         """Open what is kept, in an order in which closing it loses nothing."""
@@ -160,14 +165,13 @@ class Service:
     async def _tell(self, pipeline: Pipeline) -> None:
         """Write ``status.json`` again and again."""
         while True:
-            status = await asyncio.to_thread(self._status, pipeline)
-            await asyncio.to_thread(write_status, self._settings.data_dir, status)
+            self._write_status(pipeline)  # A few milliseconds; one writer, so never half a file.
             await asyncio.sleep(STATUS_S)
 
-    def _status(self, pipeline: Pipeline) -> ServiceStatus:
+    def _write_status(self, pipeline: Pipeline) -> None:
         parts = pipeline.status()
         account = account_of(self._settings.data_dir / LEDGER)
-        return ServiceStatus(
+        status = ServiceStatus(
             at=self._clock.now(),
             wall_at=wall_now(),
             version=version("gatehouse"),
@@ -176,3 +180,4 @@ class Service:
             books=balance(account, head=parts.journal.head),
             judged=self._alerts.counters(),
         )
+        write_status(self._settings.data_dir, status)
