@@ -58,6 +58,10 @@ class MqttSettings(BaseModel):
             raise ValueError(f"holds more than user, host and port; {_EXAMPLE}")
         if parts.port == 0:
             raise ValueError(f"names port 0; {_EXAMPLE}")
+        try:
+            parts.hostname.encode("idna")
+        except UnicodeError as error:
+            raise ValueError(f"{parts.hostname!r} is no host name") from error
         return url
 
     @field_validator("topics")

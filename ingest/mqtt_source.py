@@ -108,15 +108,19 @@ class MqttSource:
             self._acks += self._connection.ack(messages)
 
     def pause(self) -> None:
-        """Stop reading; the broker keeps what it cannot send."""
+        """Stop reading; the broker keeps what it cannot send.
+
+        A connection that is just being opened is read until it is open: without acks the broker
+        sends a window of messages at most.
+        """
         self._flowing.clear()
-        if self._connection:
+        if self._connection and self._connected:
             self._connection.pause()
 
     def resume(self) -> None:
         """Read again."""
         self._flowing.set()
-        if self._connection:
+        if self._connection and self._connected:
             self._connection.resume()
 
     def status(self) -> SourceStatus:
@@ -189,6 +193,8 @@ class MqttSource:
         if not granted:
             raise ConnectionLost(complaint)
         self._connected, self._since = True, self._clock.now()
+        if not self._flowing.is_set():
+            connection.pause()
         self._connections += 1
         self._protocol, self._granted, self._problem = connection.protocol, granted, complaint
         log.info(

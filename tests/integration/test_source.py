@@ -280,6 +280,23 @@ async def test_a_paused_source_does_not_connect(mosquitto: Mosquitto, version: V
         await intake.connected()
 
 
+async def test_a_pause_while_connecting_holds(mosquitto: Mosquitto, version: Version) -> None:
+    """Paused before the connection stands, it is made, and nothing is read once it stands."""
+    async with (
+        Intake(mosquitto.url, version) as intake,
+        Intake(mosquitto.url, version, client_id="witness") as witness,
+    ):
+        await eventually(lambda: intake.status.session == 1, what="connecting")
+        intake.source.pause()
+        await intake.connected()
+        await witness.connected()
+        await publish(mosquitto, numbered(5))
+        await witness.receives(5)
+        assert intake.messages == []
+        intake.source.resume()
+        await intake.receives(5)
+
+
 async def test_stopping_says_goodbye(mosquitto: Mosquitto, version: Version) -> None:
     """A cancelled source disconnects properly, and the broker keeps its session."""
     async with Intake(mosquitto.url, version) as intake:

@@ -33,6 +33,7 @@ def test_the_address_is_understood(
         ({"url": "mqtt://"}, "is no MQTT address"),
         ({"url": "mqtt://broker:99999"}, "out of range"),
         ({"url": "mqtt://broker:0"}, "names port 0"),
+        ({"url": "mqtt://a..b"}, "is no host name"),
         ({"url": "mqtt://broker/path"}, "more than user, host and port"),
         ({"url": "mqtt://guard:hunter2@broker"}, "GATEHOUSE_MQTT_PASSWORD"),
         ({"ca_file": "ca.pem"}, "begin the url with mqtts://"),
