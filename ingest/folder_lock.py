@@ -35,8 +35,10 @@ class FolderLock:
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let it go."""
-        os.close(self._descriptor)
+        """Let it go; a second time does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def is_locked(path: Path) -> bool:
