@@ -1,14 +1,15 @@
 """Server-sent events: one look at the database a second for the whole process, not one a browser.
 
 A browser is told only what changed (``["incidents"]``); it then asks for its own part of the page,
-with its own rights. Whoever joins is told everything at once, so that nothing is missed between
-page and stream.
+with its own rights. A page carries the mark it was made at, and a browser that connects again the
+mark it last saw, so nothing is missed and nothing is fetched without need.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import anyio.to_thread
+import msgspec
 import structlog
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,12 +24,34 @@ STREAM_LASTS_S = 300.0
 STREAMS = 500
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """A moment of what browsers watch: the newest row of each."""
+
+    incidents: int = 0
+    phones: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Mark":
+        """Return the mark a browser sends; one that is not ours is the very beginning."""
+        incidents, _, phones = text[:40].partition("-")
+        is_ours = incidents.isascii() and incidents.isdigit() and phones.isascii()
+        return cls(int(incidents), int(phones)) if is_ours and phones.isdigit() else cls()
+
+    def __str__(self) -> str:
+        return f"{self.incidents}-{self.phones}"
+
+    def changed_since(self, before: "Mark") -> list[str]:
+        """Return the names of what is not as it was."""
+        then = msgspec.structs.asdict(before)
+        return [name for name, row in msgspec.structs.asdict(self).items() if row != then[name]]
+
+
 class Live:
-    """The latest state of what browsers watch, and the streams that wait for it to change."""
+    """The present mark, and the streams that wait for another one."""
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        self._seen: dict[str, int] = {}
+        self.mark = Mark()
         self._changed = asyncio.Condition()
         self._streams = 0
 
@@ -42,46 +65,45 @@ class Live:
         is_away = False
         while True:
             try:
-                seen = await anyio.to_thread.run_sync(self._look)
+                mark = await anyio.to_thread.run_sync(self._look)
                 is_away = False
             except SQLAlchemyError as error:
                 if not is_away:
                     log.warning("live_look_failed", error=type(error).__name__)
                 is_away = True
             else:
-                await self._tell(seen)
+                await self._tell(mark)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def stream(self) -> AsyncIterator[list[str]]:
-        """Yield what changed, beginning with everything, for a few minutes."""
+    async def stream(self, since: Mark) -> AsyncIterator[tuple[Mark, list[str]]]:
+        """Yield each new mark and what changed with it, for a few minutes."""
         self._streams += 1
-        known: dict[str, int] = {}
         loop = asyncio.get_running_loop()
         ends = loop.time() + STREAM_LASTS_S
         try:
             while True:
-                seen = await asyncio.wait_for(self._next(known), ends - loop.time())
-                yield [what for what, number in seen.items() if known.get(what) != number]
-                known = seen
+                mark = await asyncio.wait_for(self._after(since), ends - loop.time())
+                yield mark, mark.changed_since(since)
+                since = mark
         except TimeoutError:
             return
         finally:
             self._streams -= 1
 
-    async def _next(self, known: dict[str, int]) -> dict[str, int]:
+    async def _after(self, since: Mark) -> Mark:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._seen != known)
-            return self._seen
+            await self._changed.wait_for(lambda: self.mark != since)
+            return self.mark
 
-    async def _tell(self, seen: dict[str, int]) -> None:
-        if seen == self._seen:
+    async def _tell(self, mark: Mark) -> None:
+        if mark == self.mark:
             return
         async with self._changed:
-            self._seen = seen
+            self.mark = mark
             self._changed.notify_all()
 
-    def _look(self) -> dict[str, int]:
+    def _look(self) -> Mark:
         with self._database.connect() as connection:
             event = connection.execute(select(func.max(incident_event.c.id))).scalar()
             message = connection.execute(select(func.max(demo_message.c.id))).scalar()
-        return {"incidents": event or 0, "phones": message or 0}
+        return Mark(event or 0, message or 0)

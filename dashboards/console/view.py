@@ -4,6 +4,7 @@ import gettext
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
@@ -38,7 +39,7 @@ def render(
     """
     context: ConsoleContext = request.app.state.context
     secret = visit.secret or new_secret()
-    asking = Visit(secret, visit.account, visit.language)
+    asking = msgspec.structs.replace(visit, secret=secret)
     page = request.app.state.environments[visit.language].get_template(template)
     text = page.render(
         visit=asking,

@@ -42,11 +42,13 @@ class Visit(msgspec.Struct, frozen=True):
         secret: The cookie's random id; empty before the first form.
         account: Who signed in, or None.
         language: ``en`` or ``zh``.
+        mark: What the live stream had seen before anything was read for the page.
     """
 
     secret: str
     account: Account | None
     language: str
+    mark: str = ""
 
     @property
     def token(self) -> str:
@@ -96,7 +98,7 @@ def context_of(request: Request) -> ConsoleContext:
 
 def visit(request: Request) -> Visit:
     """Find out who is asking, and keep their session awake."""
-    context = context_of(request)
+    context, mark = context_of(request), str(request.app.state.live.mark)
     language = choose(
         request.cookies.get(LANGUAGE_COOKIE),
         request.headers.get("Accept-Language", ""),
@@ -104,16 +106,16 @@ def visit(request: Request) -> Visit:
     )
     secret = request.cookies.get(cookie_name(context), "")
     if not 20 <= len(secret) <= _SECRET_LENGTH:
-        return Visit("", None, language)
+        return Visit("", None, language, mark)
     with context.database.connect() as connection:
         found = session.resume(connection, secret, now=wall_now())
     if found is None:
-        return Visit(secret, None, language)
+        return Visit(secret, None, language, mark)
     who, is_due = found
     if is_due:
         with context.database.begin() as connection:
             session.mark_seen(connection, secret, now=wall_now())
-    return Visit(secret, who, language)
+    return Visit(secret, who, language, mark)
 
 
 def signed_in(request: Request, found: Annotated[Visit, Depends(visit)]) -> SignedIn:

@@ -15,6 +15,7 @@ from alerts import incident as incidents
 from alerts.finding import IncidentKind, Severity
 from dashboards import account, audit, session
 from dashboards.console.app import create_app
+from dashboards.console.live import Mark
 from devices.clock import DAY, HOUR, wall_now
 from ingest.publisher import PublishFailed
 from ingest.refusal import StoreHeld
@@ -409,6 +410,28 @@ async def test_parts_of_pages_come_alone(world: World, browser: Open) -> None:
     async with browser() as client:
         response = await client.get("/", headers={"HX-Request": "true"})
         assert (response.status_code, response.headers["hx-refresh"]) == (401, "true")
+
+
+async def test_a_case_that_is_as_it_was_is_not_replaced(world: World, browser: Open) -> None:
+    """A button must not be exchanged under a finger without need."""
+    incident = world.find()
+    async with browser("worker") as client:
+        page = (await client.get(f"/incidents/{incident}")).text
+        again = re.findall(r'hx-get="([^"]+seen=[^"]+)"', page)[0]
+        part = {"HX-Request": "true"}
+        assert (await client.get(again, headers=part)).status_code == 204
+        with world.engine.begin() as connection:
+            incidents.acknowledge(connection, incident, actor="x", now=NOW)
+        changed = await client.get(again, headers=part)
+        assert changed.status_code == 200
+        assert "x is on it" in changed.text
+
+
+@pytest.mark.parametrize("sent", ["", "x", "1", "1-", "-1", "1-x", "²-1", "1-2-3", "9" * 50])
+def test_a_strange_mark_is_the_beginning(sent: str) -> None:
+    """Whatever a browser sends, it is told again rather than not at all."""
+    assert Mark.parse(sent) == Mark()
+    assert Mark.parse(str(Mark(7, 3))) == Mark(7, 3)
 
 
 async def test_a_reading_by_hand_is_published(world: World, browser: Open) -> None:

@@ -1,17 +1,19 @@
 """The stream that tells a page that something changed."""
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from dashboards.console.live import Live
+from dashboards.console.live import Live, Mark
 from dashboards.console.visit import AnyVisit
 
 router = APIRouter()
+RETRY_MS = 3_000
 
 
-def admitted(request: Request, visit: AnyVisit) -> Live:
+def admit(request: Request, visit: AnyVisit) -> Live:
     """Return what to listen to, for somebody signed in while there is room."""
     live: Live = request.app.state.live
     if visit.account is None:
@@ -22,7 +24,11 @@ def admitted(request: Request, visit: AnyVisit) -> Live:
 
 
 @router.get("/events", response_class=EventSourceResponse)
-async def stream(live: Live = Depends(admitted)) -> AsyncIterator[ServerSentEvent]:  # noqa: B008
+async def stream(
+    live: Annotated[Live, Depends(admit)],
+    since: str = "",
+    last_event_id: Annotated[str, Header()] = "",
+) -> AsyncIterator[ServerSentEvent]:
     """Send the names of what changed, and nothing about it."""
-    async for changed in live.stream():
-        yield ServerSentEvent(event="changed", data=changed, retry=3_000)
+    async for mark, changed in live.stream(Mark.parse(last_event_id or since)):
+        yield ServerSentEvent(event="changed", data=changed, id=str(mark), retry=RETRY_MS)

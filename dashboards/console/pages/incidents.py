@@ -17,6 +17,7 @@ from dashboards.console.paged import summarise
 from dashboards.console.view import is_fragment, render
 from dashboards.console.visit import Context, SignedIn, Viewer
 from dashboards.console.words import DISPOSITIONS, GUIDE
+from devices.clock import MINUTE
 from devices.registry import Role
 
 router = APIRouter()
@@ -61,11 +62,22 @@ def list_incidents(
 
 @router.get("/incidents/{incident_id}")
 def show(
-    request: Request, context: Context, viewer: Viewer, incident_id: str, done: str = ""
+    request: Request,
+    context: Context,
+    viewer: Viewer,
+    incident_id: str,
+    done: str = "",
+    seen: str = "",
 ) -> Response:
-    """Show one incident; a part of it to the page itself, when something has changed."""
-    template = "_incident.html" if is_fragment(request) else "incident.html"
-    return render_incident(request, context, viewer, incident_id, template=template, done=done)
+    """Show one incident; to the page itself a part of it, or nothing when that is as it was.
+
+    A button that is replaced while it is being tapped does not act: so it is left alone.
+    """
+    if not is_fragment(request):
+        return render_incident(request, context, viewer, incident_id, done=done)
+    return render_incident(
+        request, context, viewer, incident_id, template="_incident.html", unless_seen=seen
+    )
 
 
 @router.post("/incidents/{incident_id}/acknowledge")
@@ -161,14 +173,18 @@ def render_incident(
     *,
     template: str = "incident.html",
     status: int = 200,
+    unless_seen: str = "",
     **values: Any,
 ) -> Response:
-    """Return the page of an incident, or a part of it."""
+    """Return the page of an incident, or a part of it; 204 where the browser has seen the same."""
     with context.database.connect() as connection:
         found = visible(connection, viewer.account, incident_id)
         events = incidents.timeline(connection, incident_id)
         buildings = places.name_buildings(connection, (found.building,))
         sites = places.name_sites(connection)
+    seen = f"{events[-1].id if events else 0}-{context.clock.now() // MINUTE}"
+    if seen == unless_seen:
+        return Response(status_code=204)
     page = {"done": "", "problem": "", "home": None} | values
     return render(
         request,
@@ -179,6 +195,7 @@ def render_incident(
         incident=found,
         events=events,
         evidence=_evidence(events),
+        seen=seen,
         paged=summarise(events),
         buildings=buildings,
         sites=sites,

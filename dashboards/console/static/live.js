@@ -4,16 +4,17 @@
   "use strict";
   var RETRY_MS = 5000;
   var body = document.body;
+  var seen = body.dataset.mark;
 
   function announce(event) {
-    var changed = JSON.parse(event.data);
-    changed.forEach(function (what) {
+    seen = event.lastEventId;
+    JSON.parse(event.data).forEach(function (what) {
       htmx.trigger(body, "changed-" + what);
     });
   }
 
   function connect() {
-    var source = new EventSource("/events");
+    var source = new EventSource("/events?since=" + encodeURIComponent(seen));
     source.addEventListener("changed", announce);
     source.onopen = function () {
       body.classList.remove("is-offline");
