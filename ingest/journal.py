@@ -228,7 +228,10 @@ class Journal:
                 parts.append(Part(JournalFile(self._folder, self.head + 1)))
             connection = parts[-1].file.open_writer()
         except sqlite3.OperationalError as error:
-            raise JournalRefused(f"{self._folder} cannot be opened: {error}") from error
+            raise JournalRefused(
+                f"{self._folder} cannot be opened ({error}): look at the disk's room and the "
+                "files' rights"
+            ) from error
         self._parts = tuple(parts)
         for file, damage in damaged:
             _set_aside(file, damage)
@@ -255,8 +258,11 @@ class Journal:
     def _begin_file(self, base: int) -> None:
         file = JournalFile(self._folder, base)
         connection, self._connection = self._connection, file.open_writer()
-        self._parts = (*self._parts, Part(file))
+        before, part = self._parts[-1], Part(file)
+        self._parts = (*self._parts, part)
         connection.close()
+        before.measure()
+        part.measure()
 
     def _drop_oldest(self) -> bool:
         """Delete the oldest file if everybody has read it and it is not the one written to."""

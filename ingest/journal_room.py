@@ -88,7 +88,7 @@ class Part:
         """
         part = cls(file)
         part.last, part.first_at, part.last_at = file.extent()
-        part.bytes = file.size()
+        part.measure()
         return part
 
     @property
@@ -101,6 +101,10 @@ class Part:
         self.last += len(messages)
         self.first_at = self.first_at or messages[0].received_at
         self.last_at = messages[-1].received_at
+        self.measure()
+
+    def measure(self) -> None:
+        """Ask the disk how much the file takes."""
         self.bytes = self.file.size()
 
 

@@ -112,9 +112,13 @@ class Ledger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(SCHEMA)
+        except sqlite3.OperationalError as error:
+            raise LedgerRefused(
+                f"{path} cannot be opened ({error}): look at the disk's room and the file's rights"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise LedgerRefused(
-                f"{path} cannot be opened ({error}): restore it from the backup"
+                f"{path} is damaged ({error}): restore it from the backup"
             ) from error
         return cls(connection, max_bytes=max_bytes, keep_ms=keep_ms)
 

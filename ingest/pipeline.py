@@ -133,7 +133,8 @@ class Pipeline:
         self._paused = False
         self._problem = ""
         self._oldest: int | None = None
-        self._calm = self._frontier = journal.arrival(journal.head) or 0
+        self._calm = journal.arrival(journal.head) or 0
+        self._frontier = 0
 
     async def run(self) -> None:
         """Run until cancelled.

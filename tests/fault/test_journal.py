@@ -206,6 +206,19 @@ def test_a_full_disk_holds_and_then_goes_on(small_disk: Path) -> None:
         assert journal.head == held + 1
 
 
+def test_a_start_on_a_full_disk_says_so(small_disk: Path) -> None:
+    """Where not even the lock's neighbours fit, the refusal names the folder and the disk."""
+    with closing(Journal.open(small_disk / "journal", min_free_bytes=0)) as journal:
+        journal.append(messages([1]))
+    with suppress(OSError):
+        (small_disk / "ballast").write_bytes(bytes(16 * 1024 * 1024))
+    with pytest.raises(JournalRefused, match="room"):
+        Journal.open(small_disk / "journal", min_free_bytes=0)
+    (small_disk / "ballast").unlink()
+    with closing(Journal.open(small_disk / "journal", min_free_bytes=0)) as journal:
+        assert read_numbers(journal) == [1]
+
+
 def appends(journal: Journal, number: int) -> bool:
     """Try to append one message."""
     try:

@@ -287,6 +287,22 @@ async def test_the_frontier_waits_for_what_is_not_judged(tmp_path: Path) -> None
         await eventually(lambda: bench.alerts.frontier == NOON + 3_000_000)
 
 
+async def test_the_frontier_begins_where_judging_begins(tmp_path: Path) -> None:
+    """After a restart nothing counts as silence that lies behind a message not yet judged."""
+    async with Bench(tmp_path).running() as bench:
+        await bench.line.bring([message(1_000)])
+        await eventually(lambda: bench.journal.head == 1)
+        await bench.line.bring([message(500_000)])
+        await eventually(lambda: len(bench.alerts.got) == 2)
+    bench = Bench(tmp_path)
+    bench.alerts.held = "the database is away"
+    async with bench.running():
+        await eventually(lambda: bench.pipeline.status().followers["alerts"].held)
+        assert bench.pipeline.frontier() == NOON + 1_000
+        bench.alerts.held = ""
+        await eventually(lambda: bench.alerts.frontier == NOON + 1_000_000)
+
+
 @pytest.mark.parametrize("state", ["disconnected", "draining"])
 async def test_the_frontier_stands_still_without_its_source(tmp_path: Path, state: str) -> None:
     """While a source is away, or its backlog is not here yet, nothing may be taken for silence."""
