@@ -315,6 +315,27 @@ async def test_access_is_by_role_and_place(
 
 
 @pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        ("guard", {"gate": "north", "kind": IncidentKind.FEVER_AT_CHECKPOINT}),
+        ("operator", {"kind": IncidentKind.DEVICE}),
+    ],
+)
+async def test_who_sees_a_case_need_not_see_the_person(
+    world: World, browser: Open, name: str, case: dict[str, Any]
+) -> None:
+    """A guard acts at the gate and the operator on the device, both without a name."""
+    incident = world.find(**case)
+    async with browser(name) as client:
+        assert (await client.get(f"/incidents/{incident}")).status_code == 200
+        refused = await submit(client, f"/incidents/{incident}/person", reason="curious")
+        assert refused.status_code == 403
+        assert "孙美丽" not in refused.text
+    with world.engine.connect() as connection:
+        assert audit.find(connection, about=f"incident:{incident}") == []
+
+
+@pytest.mark.parametrize(
     ("name", "allowed"),
     [
         ("guard", set()),
