@@ -1,6 +1,7 @@
 """The pipeline on a real journal, with a source that is told what arrives."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
@@ -378,6 +379,24 @@ async def test_a_held_consumer_gets_what_it_had_not_made_durable(tmp_path: Path)
         await eventually(lambda: len(bench.alerts.got) == 70)
         assert bench.alerts.got == messages(range(40, 110))
         assert bench.series.got == messages(range(110))
+
+
+@pytest.mark.parametrize("row", [0, 1, 2], ids=["first", "middle", "last"])
+async def test_followers_pass_over_what_is_lost(tmp_path: Path, row: int) -> None:
+    """A damaged row costs its own messages and no more, and leaves nothing pending for ever."""
+    with closing(Journal.open(tmp_path / "journal")) as journal:
+        for start in (0, 10, 20):
+            journal.append(messages(range(start, start + 10)))
+        with closing(sqlite3.connect(list_files(tmp_path / "journal")[0].path)) as connection:
+            connection.execute("UPDATE batch SET body = x'90' WHERE base = ?", (row * 10 + 1,))
+            connection.commit()
+    async with Bench(tmp_path).running() as bench:
+        kept = [number for number in range(30) if number // 10 != row]
+        await eventually(lambda: bench.series.got == messages(kept))
+        await eventually(lambda: bench.pipeline.status().followers["series"].pending == 0)
+        await bench.line.bring(messages([30]))
+        await eventually(lambda: bench.alerts.got == messages([*kept, 30]))
+        assert bench.pipeline.status().journal.damaged_rows == 1
 
 
 async def test_the_status_can_be_written_down(tmp_path: Path) -> None:
