@@ -1,21 +1,15 @@
 """Fixtures every layer shares. A missing server skips, or fails under --require-servers."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
-from tests.servers import InfluxDB, Mosquitto
-
-PACKAGES = {
-    "mosquitto": "mosquitto",
-    "mosquitto_passwd": "mosquitto",
-    "influxd": "influxdb",
-    "chromium": "chromium",
-    "strace": "strace",
-    "docker-compose": "docker-compose",
-}
+from gatehouse.database import create, migrate
+from tests.install_servers import PROGRAMS, find_program
+from tests.servers import InfluxDB, Mosquitto, PostgreSQL
+from tests.state import open_state
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,10 +25,10 @@ def program(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
     """Return the path of a system program, or skip (fail under --require-servers)."""
 
     def find(name: str) -> str:
-        found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+        found = find_program(name)
         if found:
             return found
-        sentence = f"{name} is not installed: apt-get install {PACKAGES.get(name, name)}"
+        sentence = f"{name} is not installed: apt-get install {PROGRAMS.get(name, name)}"
         if request.config.getoption("--require-servers"):
             pytest.fail(sentence)
         pytest.skip(sentence)
@@ -70,3 +64,23 @@ def influxdb(tmp_path: Path, program) -> Iterator[InfluxDB]:  # type: ignore[no-
     server = InfluxDB(tmp_path / "influxdb").start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql(program) -> Iterator[PostgreSQL]:  # type: ignore[no-untyped-def]
+    """A real PostgreSQL for all tests; each takes a database of its own from it."""
+    server = PostgreSQL(Path(program("initdb")).parent).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
+    """An empty state database of either kind, with the service's schema."""
+    if request.param == "sqlite":
+        engine = open_state(tmp_path)
+    else:
+        engine = create(request.getfixturevalue("postgresql").database())
+        migrate(engine)
+    yield engine
+    engine.dispose()

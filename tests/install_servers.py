@@ -1,5 +1,6 @@
 """Install the servers that the tests use, where the package manager lets us; else list them."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -8,19 +9,27 @@ import sys
 PROGRAMS = {
     "mosquitto": "mosquitto",
     "mosquitto_pub": "mosquitto-clients",
+    "mosquitto_passwd": "mosquitto",
     "influxd": "influxdb",
+    "initdb": "postgresql",
     "chromium": "chromium",
     "strace": "strace",
     "docker-compose": "docker-compose",
     "fc-list": "fontconfig",
 }
+PLACES = ["/usr/sbin", "/usr/local/sbin", *sorted(glob.glob("/usr/lib/postgresql/*/bin"))]
+"""Where Debian puts programs beside the PATH; PostgreSQL's of the newest version last."""
 FONT = ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of a program of this machine, None where there is none."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *PLACES]))
 
 
 def missing_packages() -> list[str]:
     """Return the Debian packages whose program is not on this machine."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-    packages = {package for name, package in PROGRAMS.items() if not shutil.which(name, path=path)}
+    packages = {package for name, package in PROGRAMS.items() if not find_program(name)}
     if not os.path.exists(FONT[1]):
         packages.add(FONT[0])
     return sorted(packages)

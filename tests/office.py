@@ -1,12 +1,11 @@
 """A community office of one test: a real database, a clock wound by hand, fake phones, a paging."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from alerts import incident as incidents
 from alerts.channels.apprise_channel import AppriseChannel
@@ -19,7 +18,6 @@ from alerts.tables import page_attempt
 from devices.clock import MINUTE, ManualClock
 from devices.registry import OnCall, Registry, Role
 from tests.phones import Phones
-from tests.state import open_state
 
 NOW = 1_581_681_600_000
 """14 February 2020, 20:00 in Wuhan."""
@@ -77,8 +75,8 @@ def fever(**changes: Any) -> Finding:
 class Office:
     """A database, a clock wound by hand, fake phones, and one paging."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = open_state(folder)
+    def __init__(self, database: Engine) -> None:
+        self.database = database
         self.clock = ManualClock(NOW)
         self.real = ManualClock(0)
         self.phones = Phones(self.clock)

@@ -2,11 +2,14 @@
 
 import asyncio
 import getpass
+import itertools
 import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -14,6 +17,8 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
+
+import psycopg
 
 PATIENCE = 20.0
 """Seconds a condition may take before the test fails."""
@@ -232,3 +237,61 @@ class InfluxDB:
                 return bool(answer.status == 204)
         except (urllib.error.URLError, OSError):
             return False
+
+
+class PostgreSQL:
+    """A PostgreSQL of our own, in a folder that its user may read; it refuses to run as root."""
+
+    def __init__(self, programs: Path) -> None:
+        self.port = free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="gatehouse-postgresql-"))
+        self._databases = itertools.count(1)
+        self._drop_root: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, "postgres", "postgres")
+            self._drop_root = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        initdb = [programs / "initdb", "-D", self._folder / "data", "-U", "postgres"]
+        self._run(*initdb, "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
+        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        self._process = Process(
+            [
+                *self._drop_root,
+                *map(str, (programs / "postgres", "-D", self._folder / "data", "-p", self.port)),
+                *(f"--{name}={value}" for name, value in settings.items()),
+            ],
+            self._folder / "postgresql.log",
+        )
+
+    def start(self) -> Self:
+        """Start and wait until it accepts connections."""
+        self._process.spawn()
+        wait_until(self._answers, what="postgresql")
+        return self
+
+    def stop(self) -> None:
+        """End it without waiting for clients, and remove its folder."""
+        self._process.end(signal.SIGINT)
+        shutil.rmtree(self._folder)
+
+    def database(self) -> str:
+        """Create a database and return its GATEHOUSE_DATABASE_URL."""
+        name = f"gatehouse_{next(self._databases)}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self._url(name)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def _answers(self) -> bool:
+        assert self._process.running, self._process.said()
+        try:
+            psycopg.connect(self._url("postgres"), connect_timeout=1).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _run(self, *argv: object) -> None:
+        command = [*self._drop_root, *map(str, argv)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+        assert done.returncode == 0, done.stderr

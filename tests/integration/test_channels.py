@@ -182,7 +182,7 @@ def test_no_secret_leaves_the_channel(
 
 def test_a_page_reaches_a_webhook_that_was_busy(webhook: Webhook, tmp_path: Path) -> None:
     """503 twice, then 200: one page arrives by the third attempt, and nobody else is woken."""
-    office = Office(tmp_path)
+    office = Office(open_state(tmp_path))
     office.registry = make_registry(channels={"worker": (webhook.address("200"),)})
     webhook.busy = 2
     opened = office.open_fever()
@@ -201,7 +201,7 @@ def test_a_webhook_that_is_gone_gives_way_to_the_next_step(
     webhook: Webhook, tmp_path: Path
 ) -> None:
     """404: the worker's address is dead, so the secretary is told at once."""
-    office = Office(tmp_path)
+    office = Office(open_state(tmp_path))
     office.registry = make_registry(channels={"worker": (webhook.address("404"),)})
     office.open_fever()
     office.paging.tick()

@@ -1,8 +1,7 @@
-"""Incidents on a real SQLite database: what findings and people do to them."""
+"""Incidents on both real databases: what findings and people do to them."""
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +15,14 @@ from alerts.tables import fact, page
 from devices.clock import HOUR, MINUTE
 from devices.registry import Registry
 from tests.office import fever, make_registry
-from tests.state import open_state
 
 NOW = 1_581_681_600_000
 """14 February 2020, 20:00 in Wuhan."""
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_state(tmp_path)
-    yield engine
-    engine.dispose()
+def database(state_database: Engine) -> Engine:
+    return state_database
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-"""The outbox with fake phones: who is told, when, how often, and why not."""
+"""The outbox with fake phones, on both databases: who is told, when, how often, and why not."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from alerts import incident as incidents
 from alerts.attempt import Result
@@ -16,8 +16,8 @@ from tests.phones import BUSY, GONE
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+def office(state_database: Engine) -> Iterator[Office]:
+    office = Office(state_database)
     yield office
     office.close()
 

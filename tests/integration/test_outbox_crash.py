@@ -20,11 +20,12 @@ from devices.clock import MINUTE
 from tests.office import Office
 from tests.phones import BUSY, GONE
 from tests.servers import PATIENCE, wait_until
+from tests.state import open_state
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
+    office = Office(open_state(tmp_path))
     yield office
     office.close()
 
@@ -171,14 +172,14 @@ def test_two_pagings_on_one_database_send_each_page_once(office: Office) -> None
 
 
 def _die_while_sending(folder: Path) -> None:
-    office = Office(folder)
+    office = Office(open_state(folder))
     office.phones.before_taking = lambda _: os._exit(9)
     office.paging.tick()
 
 
 def test_a_killed_process_costs_one_marked_repeat(tmp_path: Path) -> None:
     """The same with a real process that dies between the attempt's commit and the send."""
-    office = Office(tmp_path)
+    office = Office(open_state(tmp_path))
     office.open_fever()
     child = multiprocessing.get_context("spawn").Process(
         target=_die_while_sending, args=(tmp_path,)

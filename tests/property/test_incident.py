@@ -24,6 +24,7 @@ from alerts.tables import incident as incident_table
 from alerts.tables import page
 from devices.clock import HOUR, MINUTE
 from tests.office import Office, fever
+from tests.state import open_state
 
 KEYS = st.sampled_from(["subject:a", "device:b"])
 AGES = st.sampled_from([0, MINUTE, 3 * HOUR, 30 * HOUR])
@@ -36,7 +37,7 @@ class IncidentLife(RuleBasedStateMachine):
     @initialize()
     def open_office(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.office = Office(Path(self.folder.name))
+        self.office = Office(open_state(Path(self.folder.name)))
         self.seen: dict[str, Incident] = {}
         self.taken_when_acknowledged: dict[str, int] = {}
 

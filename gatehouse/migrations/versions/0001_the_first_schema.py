@@ -175,7 +175,7 @@ def upgrade() -> None:
     sa.Column('gate', sa.String(length=64), nullable=True),
     sa.Column('subject', sa.String(length=32), nullable=True),
     sa.Column('device', sa.String(length=128), nullable=True),
-    sa.Column('late', sa.Boolean(), server_default=sa.text('0'), nullable=False),
+    sa.Column('late', sa.Boolean(), server_default=sa.false(), nullable=False),
     sa.Column('began_at', sa.BigInteger(), nullable=False),
     sa.Column('opened_at', sa.BigInteger(), nullable=False),
     sa.Column('acknowledged_at', sa.BigInteger(), nullable=True),
