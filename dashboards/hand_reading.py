@@ -12,7 +12,7 @@ from devices.clock import SECOND, rfc3339
 from devices.observation import BodySite
 from devices.registry import PlaceKind, Registry
 
-PROFILE = "gatehouse_v1"
+PROFILE = "gatehouse"
 """The profile of the devices that hand-entered readings are published as."""
 BODY_SITES = (
     BodySite.AXILLARY,

@@ -140,7 +140,7 @@ def make_world(folder: Path, **overrides: Any) -> World:
         "series": lambda: reader,
         "publish": publish,
         "is_migrated": lambda: True,
-        "silent_after": lambda profile: None if profile == "gatehouse_v1" else 2 * HOUR,
+        "silent_after": lambda profile: None if profile == "gatehouse" else 2 * HOUR,
         "thresholds": Thresholds(),
         "console_url": "http://127.0.0.1",
         "demo": True,
@@ -227,7 +227,7 @@ def _settle(connection: Any) -> None:
                 {"id": "a0:e6:f8:50:72:53", "profile": "esp32_ble2mqtt"},
                 {"id": "shellyem-1", "profile": "shelly_gen1_em"},
                 {"id": "1026700", "profile": "huaan_face_terminal"},
-                {"id": "hand-1", "profile": "gatehouse_v1"},
+                {"id": "hand-1", "profile": "gatehouse"},
             ],
         ),
         (

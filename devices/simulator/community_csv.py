@@ -109,6 +109,9 @@ def _devices(community: Community) -> Iterator[Record]:
     yield _device(HUAAN, "huaan_face_terminal", PlaceKind.GATE, gate=MAIN_GATE)
     yield _device(FACE_TERMINAL, "face_terminal_mqtt", PlaceKind.GATE, gate=NORTH_GATE)
     yield _device(GUN, "gatehouse", PlaceKind.CHECKPOINT, gate=CHECKPOINT)
+    for who, _, role, _ in _staff(community):
+        if role is Role.GRID_WORKER:
+            yield _device(f"by-hand-{who}", "gatehouse", PlaceKind.WORKER, worker=who)
 
 
 def _device(

@@ -185,7 +185,7 @@ def test_readings_by_hand_come_from_the_workers_own_device() -> None:
         "far": Place(PlaceKind.WORKER, "far", worker="worker-1"),
     }
     registry = Registry(
-        devices={name: Device(name, "gatehouse_v1") for name in places},
+        devices={name: Device(name, "gatehouse") for name in places},
         bindings=History([(name, (0, None, place)) for name, place in places.items()]),
     )
     secretary = Account(name="s", role=Role.SECRETARY, site="xhk")
