@@ -47,6 +47,7 @@ async def test_nothing_is_acknowledged_by_a_cut(mosquitto: Mosquitto, version: V
             await intake.connected()
             await publish(mosquitto, numbered(50))
             await intake.receives(50)
+            proxy.refuse()
             proxy.cut()
             await intake.disconnected()
         async with Intake(mosquitto.url, version) as intake:
@@ -148,3 +149,18 @@ async def test_a_pause_is_not_taken_for_dead(mosquitto: Mosquitto, version: Vers
         await intake.receives(5)
         assert intake.status.session == 1
         assert "exceeded timeout" not in mosquitto.log
+
+
+async def test_stopping_waits_for_the_last_acks(mosquitto: Mosquitto, version: Version) -> None:
+    """Acks given right before a clean stop reach the broker, however slow the network."""
+    async with TcpProxy(port=mosquitto.port) as proxy:
+        async with Intake(f"mqtt://127.0.0.1:{proxy.port}", version) as intake:
+            await intake.connected()
+            await publish(mosquitto, numbered(5))
+            messages = await intake.receives(5)
+            proxy.delay(0.2)
+            intake.source.ack(messages)
+        async with Intake(mosquitto.url, version) as intake:
+            await intake.connected()
+            await publish(mosquitto, [b"new"])
+            assert await intake.sees(b"new") == []

@@ -1,5 +1,7 @@
 """TLS: the broker's certificate, its name and ours, on a real mosquitto."""
 
+import asyncio
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,3 +127,30 @@ async def test_a_missing_client_certificate_is_said(
     async with Intake(url, version, ca_file=certificates / "ca.pem") as intake:
         await eventually(lambda: intake.status.problem.startswith(("localhost", "cannot connect")))
         assert not intake.status.connected
+
+
+async def test_a_record_of_many_messages_is_read_whole(
+    certificates: Path, version: Version
+) -> None:
+    """Messages that share one TLS record all arrive, though the socket announces only the first.
+
+    A stand-in for the broker, because mosquitto writes a record for each message.
+    """
+    welcome, granted, message = {
+        "5": (b"\x20\x03\x00\x00\x00", b"\x90\x04\x00\x01\x00\x01", b"\x30\x05\x00\x01a\x00x"),
+        "3.1.1": (b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01", b"\x30\x04\x00\x01ax"),
+    }[version.protocol]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (welcome, granted + message * 100):
+            await reader.read(65_536)
+            writer.write(answer)
+        await reader.read()
+        writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates / "broker.pem", certificates / "broker.key")
+    server = await asyncio.start_server(serve, "localhost", 0, ssl=context)
+    url = f"mqtts://localhost:{server.sockets[0].getsockname()[1]}"
+    async with server, Intake(url, version, ca_file=certificates / "ca.pem") as intake:
+        await intake.receives(100)
