@@ -4,6 +4,7 @@
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -106,4 +107,4 @@ def _default(field: FieldInfo) -> str:
 
 if __name__ == "__main__":
     for rows in (setting_rows(), threshold_rows(), policy_rows()):
-        print("\n".join(rows), end="\n\n")
+        sys.stdout.write("\n".join(rows) + "\n\n")

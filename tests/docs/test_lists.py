@@ -1,0 +1,71 @@
+"""What is a closed list in the code is the same list in the documents."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from alerts.rules import RULES
+from dashboards.console import metrics
+from devices.outcome import DeadLetterReason, IgnoredReason
+from devices.profile import built_in, load_profiles
+from ingest.measurement import MEASUREMENTS, TAGS
+from tests.console import make_world
+from tests.docs.documents import ROOT, read
+
+INGEST = read("ingest/README.md")
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in RULES])
+def test_every_rule_is_described(rule: str) -> None:
+    """What is noticed stands where judging is told of."""
+    assert f"| `{rule}` |" in read("alerts/README.md")
+
+
+@pytest.mark.parametrize("profile", [profile.name for profile in load_profiles(built_in())])
+def test_every_profile_is_described(profile: str) -> None:
+    """What is understood stands in the table of supported devices."""
+    assert f"| `{profile}` |" in read("devices/README.md")
+
+
+@pytest.mark.parametrize("reason", [*DeadLetterReason, *IgnoredReason])
+def test_every_reason_is_named(reason: str) -> None:
+    """Whoever meets a dead letter finds its reason in the list."""
+    assert f"`{reason}`" in INGEST
+
+
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_every_measurement_is_described_with_its_fields(name: str) -> None:
+    """Whoever writes a query knows what there is, and in which unit."""
+    [row] = [line for line in INGEST.splitlines() if line.startswith(f"| `{name}` |")]
+    fields = MEASUREMENTS[name].fields
+    assert re.findall(r"`(\w+)`", row) == [name, *(field.name for field in fields)]
+    for field in fields:
+        assert f"`{field.name}` {field.unit}".strip() in row
+
+
+def test_every_tag_is_named() -> None:
+    """The tags are the ones that every measurement has."""
+    assert "Tags are `device`, `channel`, `site` and `grid`" in INGEST
+    assert TAGS == ("device", "channel", "site", "grid")
+
+
+def test_metrics_are_the_ones_described(tmp_path: Path) -> None:
+    """What Prometheus reads, and no other name, stands in the table."""
+    world = make_world(tmp_path)
+    world.tell()
+    exposed = metrics.expose(world.context).decode()
+    families = re.findall(r"^# TYPE (\w+) (\w+)$", exposed, re.MULTILINE)
+    described = set(re.findall(r"`(gatehouse_\w+)`", INGEST)) - {"gatehouse_canary"}
+    assert {name for name, _ in families} == described
+
+
+def test_numbers_of_the_bench_are_the_ones_described() -> None:
+    """Whoever reads build/bench.json finds each of its names explained."""
+    source = (ROOT / "tests" / "bench" / "__main__.py").read_text(encoding="utf-8")
+    written = re.findall(r'^\s+f?"([a-z0-9_]+(?:\{name\})?)": ', source, re.MULTILINE)
+    names = {one.replace("{name}", store) for one in written for store in ("influxdb", "sqlite")}
+    table = read("tests/README.md").partition("## The bench")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    described = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+    assert described == names | {"messages_per_second"}
