@@ -76,11 +76,12 @@ class Fever:
         at = observation.observed_at
         place = context.registry.place(observation.device_id, at)
         household = place.household if place is not None else None
+        named = _named(observation, context)
         if household is not None:
-            subject = observation.subject or context.registry.sole_resident(household, at)
+            subject = named or context.registry.sole_resident(household, at)
             return (f"subject:{subject}" if subject else f"household:{household}",)
         device = f"device:{observation.device_id}"
-        return (f"subject:{observation.subject}", device) if observation.subject else (device,)
+        return (f"subject:{named}", device) if named else (device,)
 
     def step(
         self, key: str, state: FeverState, evidence: Evidence, context: Context
@@ -88,7 +89,7 @@ class Fever:
         """Take one reading; a repeat, an impossible and an inconclusive one change nothing."""
         observation = evidence.observation
         is_device = key.startswith("device:")
-        if not isinstance(observation, Temperature) or (is_device and observation.subject):
+        if not isinstance(observation, Temperature) or (is_device and _named(observation, context)):
             return _let_next_person_come(state, observation), ()
         place = context.registry.place(observation.device_id, observation.observed_at)
         limits = context.thresholds.at(place.site if place else None).fever
@@ -145,6 +146,12 @@ class Fever:
 
 def _is_of_a_body(observation: Temperature) -> bool:
     return BodySite.AMBIENT not in (observation.body_site, observation.adjusted_to)
+
+
+def _named(observation: Temperature, context: Context) -> str | None:
+    """Return the resident a reading names; what a device writes there is not believed unseen."""
+    subject = observation.subject
+    return subject if subject and context.registry.knows_subject(subject) else None
 
 
 def _describe(observation: Temperature, reading: Reading) -> dict[str, Any]:

@@ -313,6 +313,18 @@ def test_household_without_a_name_keeps_the_household() -> None:
     assert named.key == "subject:s-a"
 
 
+@pytest.mark.parametrize(
+    ("device", "key"), [("family", "household:h3"), ("sun", "subject:s-sun"), ("gun", "device:gun")]
+)
+def test_a_name_nobody_registered_is_not_a_person(device: str, key: str) -> None:
+    """What a device writes as a subject becomes no key and no finding unless it is registered."""
+    bench = Bench(Fever())
+    reading = temperature(38.1, SEVEN_FORTY, device=device, subject="Zhang Wei, flat 301")
+    assert list(bench.rule.keys(reading, bench.context)) == [key]
+    (found,) = bench.feed(reading)
+    assert "Zhang" not in repr(found)
+
+
 def test_known_person_at_the_gate_keeps_their_grid() -> None:
     """Whoever is recognised at the gate is paged to the worker of their own grid."""
     bench = Bench(Fever())
