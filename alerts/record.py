@@ -2,7 +2,8 @@
 
 A row is changed by a conditional UPDATE on the version it was read at, inside the caller's
 transaction, and only along a legal transition. Two writers can therefore never both succeed on
-what one of them has not seen.
+what one of them has not seen. PostgreSQL locks a row that is read to be changed, but not against
+rows that only refer to it: two senders who add to one timeline must not wait for each other.
 """
 
 import secrets
@@ -111,7 +112,9 @@ def load(connection: Connection, incident_id: str, *, to_change: bool = False) -
         IncidentError: There is none of that id.
     """
     query = select(table).where(table.c.id == incident_id)
-    row = connection.execute(query.with_for_update() if to_change else query).one_or_none()
+    row = connection.execute(
+        query.with_for_update(key_share=True) if to_change else query
+    ).one_or_none()
     if row is None:
         raise IncidentError(f"there is no incident {incident_id}")
     return from_row(row)
@@ -122,7 +125,7 @@ def find_open(connection: Connection, rule: str, key: str) -> Incident | None:
     row = connection.execute(
         select(table)
         .where(table.c.rule == rule, table.c.key == key, table.c.state != State.CLOSED)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).one_or_none()
     return from_row(row) if row else None
 
@@ -136,7 +139,7 @@ def find_closed_after(
         .where(table.c.rule == rule, table.c.key == key, table.c.closed_at > observed_at)
         .order_by(table.c.closed_at)
         .limit(1)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).one_or_none()
     return from_row(row) if row else None
 

@@ -1,0 +1,111 @@
+"""What only PostgreSQL can show: its own types and locks, under everything that is kept there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, select, text
+
+import alerts.tables
+import dashboards.tables
+import devices.tables
+from alerts import record
+from alerts.engine import Engine as RuleEngine
+from alerts.tables import incident, page, rule_state
+from alerts.thresholds import Thresholds
+from alerts.timeline import EventKind, add_event
+from devices import registry_store
+from devices.clock import HOUR, ManualClock
+from devices.csv_import import import_folder
+from devices.outcome import Outcome
+from gatehouse.database import create, migrate, newest_revision, revision
+from tests.judging import at, community, temperature
+from tests.office import NOW, Office
+from tests.servers import PostgreSQL
+
+SAMPLE = Path(devices.tables.__file__).parent / "sample_community"
+TABLES = [devices.tables.metadata, alerts.tables.metadata, dashboards.tables.metadata]
+FEVER: list[Outcome] = [(temperature(37.5, at("07:40")),), (temperature(37.6, at("07:55")),)]
+
+
+@pytest.fixture
+def database(postgresql: PostgreSQL) -> Iterator[Engine]:
+    engine = create(postgresql.database())
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+def start(database: Engine) -> RuleEngine:
+    """Start the rules, as after a crash: whatever others had in memory is gone."""
+    registry = community()
+    return RuleEngine(
+        database=database,
+        journal="j",
+        registry=lambda: registry,
+        thresholds=Thresholds(),
+        silent_after=lambda _: HOUR,
+        clock=ManualClock(at("07:55")),
+    )
+
+
+def test_the_migration_makes_the_tables(database: Engine) -> None:
+    """After it there is nothing that the rooms' tables still ask for, and asking again is fine."""
+    with database.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, TABLES) == []
+    migrate(database)
+    assert revision(database) == newest_revision()
+
+
+def test_a_community_is_imported_and_read_back(database: Engine) -> None:
+    """The sample community becomes a snapshot; importing it again changes nothing."""
+    assert import_folder(database, SAMPLE, now=NOW)
+    registry = registry_store.load(database)
+    assert registry.version == 1
+    assert registry.rota
+    assert registry.devices
+    assert not import_folder(database, SAMPLE, now=NOW + HOUR)
+
+
+def test_a_fever_is_judged_once_over_a_crash(database: Engine) -> None:
+    """Incident, pages owed, states and cursor are there, and what comes again changes nothing."""
+    engine = start(database)
+    engine.handle(1, FEVER)
+    engine.tick(at("07:56"))
+    engine.flush()
+    assert engine.cursor() == ("j", 2)
+    again = start(database)
+    assert again.cursor() == ("j", 2)
+    again.handle(1, FEVER)
+    again.flush()
+    with database.connect() as connection:
+        (found,) = connection.execute(select(incident)).all()
+        assert (found.key, found.watch, found.late) == ("subject:s-sun", False, False)
+        assert connection.execute(select(page.c.worker)).scalars().all() == ["grid_worker"]
+        assert "fever" in connection.execute(select(rule_state.c.rule)).scalars().all()
+
+
+def test_what_a_device_writes_stops_nothing(database: Engine) -> None:
+    """A subject that no column could hold is nobody's: the reading is judged as the flat's."""
+    engine = start(database)
+    engine.handle(1, [(temperature(38.4, at("07:40"), device="family", subject="x\0" * 100),)])
+    with database.connect() as connection:
+        assert connection.execute(select(incident.c.key)).scalars().all() == ["household:h3"]
+
+
+def test_two_who_add_to_a_timeline_may_both_change_its_case(database: Engine) -> None:
+    """Two senders of one case settle at once: neither waits for the other's line first."""
+    office = Office(database)
+    opened = office.open_fever()
+    with database.connect() as first, database.connect() as second:
+        for connection in (first, second):
+            connection.execute(text("SET lock_timeout = '2s'"))
+            add_event(connection, opened, EventKind.NOTE, now=NOW, note="seen")
+        record.change(first, record.load(first, opened, to_change=True), late=True)
+        first.commit()
+        record.change(second, record.load(second, opened, to_change=True), late=False)
+        second.commit()
+    office.close()
