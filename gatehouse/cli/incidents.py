@@ -108,7 +108,11 @@ def show(incident_id: Case, as_json: AsJson = False) -> None:
         return
     print(_line(found))
     for event in events:
-        detail = " ".join(f"{name}={value}" for name, value in event.detail.items())
+        detail = " ".join(
+            f"{name}={_readable(name, value)}"
+            for name, value in event.detail.items()
+            if value is not None
+        )
         print(f"  {rfc3339(event.at)}  {event.actor}  {event.kind}  {detail}")
 
 
@@ -240,11 +244,13 @@ def _shown(incident: Incident) -> dict[str, Any]:
 
 
 def _readable(name: str, value: Any) -> Any:
-    return rfc3339(value) if name.endswith("_at") else value
+    is_time = name.endswith("_at") or name in {"until", "waits_until"}
+    return rfc3339(value) if is_time and value is not None else value
 
 
 def _event(event: Event) -> dict[str, Any]:
-    return {**dataclasses.asdict(event), "at": rfc3339(event.at)}
+    detail = {name: _readable(name, value) for name, value in event.detail.items()}
+    return {**dataclasses.asdict(event), "at": rfc3339(event.at), "detail": detail}
 
 
 def _line(incident: Incident) -> str:

@@ -80,7 +80,11 @@ def test_a_case_shown_leads_to_no_person() -> None:
     assert not {"key", "subject", "household"} & set(shown)
     kinds = [event["kind"] for event in shown["timeline"]]
     assert kinds == ["opened", "evidence", "round_begun", "step_begun"]
-    assert case["id"] in run("incidents", "show", case["id"])
+    said = run("incidents", "show", case["id"])
+    assert case["id"] in said
+    evidence = shown["timeline"][1]["detail"]
+    assert evidence["observed_at"] == case["began_at"]
+    assert f"observed_at={case['began_at']}" in said
 
 
 @pytest.mark.parametrize(
