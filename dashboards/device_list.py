@@ -47,11 +47,16 @@ def list_devices(
     silent_after: Callable[[str], int | None],
     now: int,
 ) -> list[DeviceLine]:
-    """Return a line for each device, silent ones first, then by id."""
+    """Return a line for each device, silent ones first, then by id.
+
+    What speaks through a gateway shows that the gateway is there too.
+    """
     seen: dict[str, int] = {}
     battery: dict[str, float] = {}
+    gateways = {device.id: device.gateway for device, _ in devices.values() if device.gateway}
     for reading in readings:
-        seen[reading.device] = max(reading.at, seen.get(reading.device, 0))
+        for speaker in (reading.device, gateways.get(reading.device, reading.device)):
+            seen[speaker] = max(reading.at, seen.get(speaker, 0))
         charge = reading.fields.get("battery")
         if isinstance(charge, int | float):
             battery[reading.device] = charge

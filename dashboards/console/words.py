@@ -140,6 +140,21 @@ _BECAUSE = {
     "infrared_not_rechecked": mark("a high infrared reading was not rechecked in time"),
     "two_of_three_at_checkpoint": mark("two of the last three readings at the checkpoint"),
 }
+_EVIDENCE = {
+    "active_half_hours": mark("active half-hours"),
+    "base_w": mark("base load, W"),
+    "battery_percent": mark("battery, %"),
+    "day": mark("day"),
+    "days": mark("days lived in"),
+    "incident": mark("case"),
+    "kwh": mark("used, kWh"),
+    "minutes": mark("within minutes"),
+    "policy": mark("ladder"),
+    "readings": mark("readings, °C"),
+    "silent_minutes": mark("silent for minutes"),
+    "tries": mark("tries"),
+    "worker": mark("worker"),
+}
 _THRESHOLD = {
     "contact": mark("fever"),
     "high": mark("high"),
@@ -166,6 +181,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "place": _PLACE,
         "field": _FIELD,
         "because": _BECAUSE,
+        "evidence": _EVIDENCE,
         "threshold": _THRESHOLD,
         "follower": _FOLLOWER,
     }

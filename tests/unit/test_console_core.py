@@ -231,3 +231,17 @@ def test_silent_devices_come_first() -> None:
         ("c", False),
     ]
     assert (lines[0].battery, lines[0].seen_at) == (80.0, NOW - 3 * HOUR)
+
+
+def test_a_gateway_is_seen_through_its_devices() -> None:
+    """A gateway that measures nothing itself is not silent while its meters speak."""
+    devices = {
+        "dtu": (Device("dtu", "quick"), None),
+        "meter": (Device("meter", "quick", gateway="dtu"), None),
+    }
+    readings = [Reading(NOW - MINUTE, "meter", "", "", "", {"power_w": 60.0})]
+    lines = list_devices(devices, readings, silent_after=lambda _: HOUR, now=NOW)
+    assert [(line.device.id, line.seen_at) for line in lines] == [
+        ("dtu", NOW - MINUTE),
+        ("meter", NOW - MINUTE),
+    ]
