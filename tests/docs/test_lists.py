@@ -7,8 +7,10 @@ import pytest
 
 from alerts.rules import RULES
 from dashboards.console import metrics
+from devices.csv_rows import FILES
 from devices.outcome import DeadLetterReason, IgnoredReason
 from devices.profile import built_in, load_profiles
+from devices.registry import HouseholdState, PlaceKind, ResidentClass, Role
 from ingest.measurement import MEASUREMENTS, TAGS
 from tests.console import make_world
 from tests.docs.documents import ROOT, read
@@ -69,3 +71,17 @@ def test_numbers_of_the_bench_are_the_ones_described() -> None:
     rows = [line for line in table.splitlines() if line.startswith("| `")]
     described = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
     assert described == names | {"messages_per_second"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_file_of_the_registry_is_described_with_its_columns(file: str) -> None:
+    """Whoever writes a registry knows each file, column and closed word."""
+    [row] = [line for line in read("devices/README.md").splitlines() if f"| `{file}` |" in line]
+    columns = [field.alias or name for name, field in FILES[file].model_fields.items()]
+    assert re.findall(r"`(\w+)`", row.split(" | ")[1]) == columns
+
+
+@pytest.mark.parametrize("word", [*HouseholdState, *ResidentClass, *Role, *PlaceKind])
+def test_every_word_of_the_registry_is_named(word: str) -> None:
+    """The values of closed columns stand in the table."""
+    assert f"`{word}`" in read("devices/README.md")
