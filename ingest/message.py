@@ -39,13 +39,11 @@ class Message(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Batch:
     """Messages with dense positions ``base``, ``base + 1``, …; what one journal row holds."""
 
-    __slots__ = ("base", "decoded", "messages")
+    __slots__ = ("base", "messages")
 
     def __init__(self, base: int, messages: Sequence[Message]) -> None:
         self.base = base
         self.messages = messages
-        self.decoded: object = None
-        """Outcomes, made once by whichever follower comes first; see ingest.decode_stage."""
 
     @property
     def last(self) -> int:

@@ -1,0 +1,42 @@
+"""Decoding once for all followers."""
+
+from devices.outcome import Ignored, IgnoredReason, Outcome
+from ingest.decode_stage import DecodeStage
+from ingest.message import Batch, Message
+from tests.messages import messages
+
+
+class Counting:
+    """Decodes nothing, and notes which positions it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __call__(self, position: int, _: Message) -> Outcome:
+        self.asked.append(position)
+        return Ignored(IgnoredReason.LOG_LINE)
+
+
+def test_followers_with_their_own_copies_of_a_batch_share_its_outcomes() -> None:
+    """A batch read from the journal by two followers is decoded for the first of them only."""
+    decode = Counting()
+    stage = DecodeStage(decode)
+    first = stage.outcomes(Batch(1, messages(3)))
+    assert stage.outcomes(Batch(1, messages(3))) is first
+    assert decode.asked == [1, 2, 3]
+
+
+def test_a_part_of_a_batch_is_another_batch() -> None:
+    """A follower that begins inside a row gets the outcomes of just what it has."""
+    stage = DecodeStage(Counting())
+    stage.outcomes(Batch(1, messages(3)))
+    assert len(stage.outcomes(Batch(2, messages(2)))) == 2
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """The oldest outcomes go first, and are made again when somebody still needs them."""
+    decode = Counting()
+    stage = DecodeStage(decode, kept=4)
+    for base in (1, 4, 1):
+        stage.outcomes(Batch(base, messages(3)))
+    assert decode.asked == [1, 2, 3, 4, 5, 6, 1, 2, 3]
