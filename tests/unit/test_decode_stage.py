@@ -21,16 +21,16 @@ def test_followers_with_their_own_copies_of_a_batch_share_its_outcomes() -> None
     """A batch read from the journal by two followers is decoded for the first of them only."""
     decode = Counting()
     stage = DecodeStage(decode)
-    first = stage.outcomes(Batch(1, messages(3)))
-    assert stage.outcomes(Batch(1, messages(3))) is first
+    first = stage.outcomes(Batch(1, messages(range(3))))
+    assert stage.outcomes(Batch(1, messages(range(3)))) is first
     assert decode.asked == [1, 2, 3]
 
 
 def test_a_part_of_a_batch_is_another_batch() -> None:
     """A follower that begins inside a row gets the outcomes of just what it has."""
     stage = DecodeStage(Counting())
-    stage.outcomes(Batch(1, messages(3)))
-    assert len(stage.outcomes(Batch(2, messages(2)))) == 2
+    stage.outcomes(Batch(1, messages(range(3))))
+    assert len(stage.outcomes(Batch(2, messages(range(2))))) == 2
 
 
 def test_what_is_kept_is_bounded() -> None:
@@ -38,5 +38,5 @@ def test_what_is_kept_is_bounded() -> None:
     decode = Counting()
     stage = DecodeStage(decode, kept=4)
     for base in (1, 4, 1):
-        stage.outcomes(Batch(base, messages(3)))
+        stage.outcomes(Batch(base, messages(range(3))))
     assert decode.asked == [1, 2, 3, 4, 5, 6, 1, 2, 3]
