@@ -8,24 +8,25 @@ What always holds
     The folder has one owner, who holds ``lock``; anybody may read beside the owner.
 
 Format
-    A folder with ``journal.json`` (the journal's random id and the format's number) and SQLite
-    files of at most 256 MiB, named by the position they begin at (journal_file.py).
-    Only the newest is written.
+    A folder with ``journal.json`` (the journal's random id, the format's number, and a mark that
+    no given position is beyond) and SQLite files of at most 256 MiB, named by the position they
+    begin at (journal_file.py). Only the newest is written.
 
 After a crash
     SQLite recovers the newest file to its last commit. A batch that was committed but not yet
     acknowledged comes again from the broker and is recognised (repeat.py). A batch that was not
     committed was not acknowledged either.
     A file that cannot be read is renamed ``….damaged`` and its positions are lost: a reader sees
-    them missing and counts them. As nobody knows how many positions a damaged newest file has
-    held, the next file begins beyond the most that fit into its bytes. A single damaged row stays
-    where it is and is passed over. Neither ever keeps the service from starting.
+    them missing and counts them. A single damaged row stays where it is and is passed over.
+    Where the newest file or its last row is damaged, nobody knows how far it went: the next
+    position lies beyond the mark. None of this ever keeps the service from starting.
 """
 
 import sqlite3
 import threading
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -34,13 +35,13 @@ import structlog
 from devices.clock import DAY
 from ingest import journal_file
 from ingest.folder_lock import FolderLock, FolderLocked
-from ingest.journal_file import FileDamaged, JournalFile
+from ingest.journal_file import FORMAT, FileDamaged, JournalFile
 from ingest.journal_identity import (
     Identity,
     JournalError,
     JournalRefused,
-    give_identity,
     read_identity,
+    write_identity,
 )
 from ingest.journal_room import GIB, MIB, Bounds, JournalStatus, Part, aside, describe, shortage
 from ingest.message import Batch, Message
@@ -48,6 +49,7 @@ from ingest.message import Batch, Message
 __all__ = ["Journal", "JournalError", "JournalFull", "JournalRefused", "JournalStatus"]
 
 LOCK = "lock"
+_RESERVED_AT_ONCE = 100_000
 _READ_BYTES = 16 * 1024 * 1024
 """How much of the journal one ``read`` brings into memory."""
 
@@ -64,6 +66,7 @@ class Journal:
     def __init__(self, folder: Path, identity: Identity, bounds: Bounds, lock: FolderLock) -> None:
         self.id = identity.id
         self.head = 0
+        self._identity = identity
         self._folder = folder
         self._bounds = bounds
         self._lock = lock
@@ -105,7 +108,10 @@ class Journal:
                 f"{error}: stop that Gatehouse, or give this one its own GATEHOUSE_DATA_DIR"
             ) from error
         try:
-            identity = read_identity(folder) or give_identity(folder)
+            identity = read_identity(folder)
+            if identity is None:
+                identity = Identity.new()
+                write_identity(folder, identity)
             return cls(folder, identity, bounds, lock)
         except BaseException:
             lock.release()
@@ -126,15 +132,16 @@ class Journal:
         with self._writing:
             try:
                 self._make_room(len(body))
+                self._reserve(self.head + len(messages))
                 journal_file.append(self._connection, self.head + 1, messages, body)
             except FileDamaged as error:
                 self._abandon(self._parts[-1], error)
                 raise self._full("the newest file is damaged; another is begun") from error
-            except sqlite3.OperationalError as error:
+            except (sqlite3.OperationalError, OSError) as error:
                 self._drop_oldest()
                 raise self._full(f"{self._folder} cannot be written: {error}") from error
             batch = Batch(self.head + 1, messages)
-            self._parts[-1].grow(messages)
+            self._parts[-1].grow(batch.base, messages)
             self.head = batch.last
             self._problem = ""
         return batch
@@ -220,11 +227,11 @@ class Journal:
                     parts.append(_recovered(file, newest=file is files[-1]))
                 except FileDamaged as error:
                     damaged.append((file, error))
-            self.head = parts[-1].last if parts else 0
-            newest_damaged = bool(damaged) and damaged[-1][0] is files[-1]
-            if newest_damaged:
-                self.head = files[-1].base + files[-1].most_positions()
-            if not parts or newest_damaged:
+            newest_is_whole = bool(parts) and parts[-1].file is files[-1] and not parts[-1].torn
+            if newest_is_whole:
+                self.head = parts[-1].last
+            else:
+                self.head = max(self._identity.reserved, *(file.base for file in files), 0)
                 parts.append(Part(JournalFile(self._folder, self.head + 1)))
             connection = parts[-1].file.open_writer()
         except sqlite3.OperationalError as error:
@@ -232,6 +239,8 @@ class Journal:
                 f"{self._folder} cannot be opened ({error}): look at the disk's room and the "
                 "files' rights"
             ) from error
+        for part, following in pairwise(parts):
+            part.last = following.base - 1
         self._parts = tuple(parts)
         for file, damage in damaged:
             _set_aside(file, damage)
@@ -250,6 +259,12 @@ class Journal:
         while sentence := self._shortage(size):
             if not self._drop_oldest():
                 raise self._full(sentence)
+
+    def _reserve(self, position: int) -> None:
+        """Set the mark ahead of a position about to be given."""
+        if position > self._identity.reserved:
+            self._identity = Identity(self.id, FORMAT, position + _RESERVED_AT_ONCE)
+            write_identity(self._folder, self._identity)
 
     def _shortage(self, size: int) -> str:
         taken = self._aside.bytes + sum(part.bytes for part in self._parts)
@@ -280,8 +295,9 @@ class Journal:
             if part not in self._parts:
                 return
             if part is self._parts[-1]:
-                self.head = max(self.head, part.base)
-                self._begin_file(self.head + 1)
+                base = max(self.head, part.base) + 1
+                self._begin_file(base)
+                self.head = base - 1
             self._parts = tuple(other for other in self._parts if other is not part)
             _set_aside(part.file, damage)
             self._aside = aside(self._folder)

@@ -26,8 +26,6 @@ _PAGE_BYTES = 32 * 1024
 """Rows are blobs of kilobytes: half the CPU of SQLite's default page (tests/bench)."""
 _CHECKPOINT_PAGES = 128
 _WAL_KEPT_BYTES = 16 * 1024 * 1024
-_SMALLEST_MESSAGE = 16
-"""No message takes fewer bytes in a row; it bounds how many a lost file can have held."""
 _CREATE = """CREATE TABLE IF NOT EXISTS batch (
     base INTEGER PRIMARY KEY, count INTEGER NOT NULL, first_at INTEGER NOT NULL,
     last_at INTEGER NOT NULL, format INTEGER NOT NULL, checksum INTEGER NOT NULL,
@@ -49,7 +47,7 @@ class FileDamaged(Exception):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A row as found; ``messages`` is None where it is damaged, and ``count`` then a most."""
+    """A row as found; ``messages`` is None where it is damaged, and ``count`` then 0."""
 
     base: int
     count: int
@@ -60,6 +58,22 @@ class Row(msgspec.Struct, frozen=True):
     def last(self) -> int:
         """The position of the row's last message."""
         return self.base + self.count - 1
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """What a file holds.
+
+    Attributes:
+        last: The last position of its last row; where that is damaged, the last before it.
+        first_at: The first arrival, milliseconds UTC; 0 where there is none.
+        last_at: The last arrival.
+        torn: Whether the last row is damaged: nobody knows how many positions it held.
+    """
+
+    last: int
+    first_at: int = 0
+    last_at: int = 0
+    torn: bool = False
 
 
 class JournalFile:
@@ -97,8 +111,8 @@ class JournalFile:
             sync_folder(self.path.parent)
         return connection
 
-    def extent(self) -> tuple[int, int, int]:
-        """Return its last position (``base - 1``: none), its first and its last arrival.
+    def extent(self) -> Extent:
+        """Return what the file holds.
 
         Raises:
             FileDamaged: It cannot be read.
@@ -106,14 +120,15 @@ class JournalFile:
         try:
             with closing(self._reader()) as connection:
                 if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    return self.base - 1, 0, 0
+                    return Extent(self.base - 1)
                 values = connection.execute(_LAST).fetchone()
                 span = connection.execute(_SPAN).fetchone()
         except sqlite3.DatabaseError as error:
             raise _translated(error) from error
         if values is None:
-            return self.base - 1, 0, 0
-        return _unpack(*values).last, *span
+            return Extent(self.base - 1)
+        row = _unpack(*values)
+        return Extent(row.last, *span, torn=row.messages is None)
 
     def rows(self, after: int) -> Iterator[Row]:
         """Yield the rows that hold positions beyond ``after``, in order.
@@ -146,10 +161,6 @@ class JournalFile:
     def size(self) -> int:
         """Return the bytes it takes on disk, with its write-ahead log."""
         return sum(_bytes(path) for path in self._besides)
-
-    def most_positions(self) -> int:
-        """Return how many positions it can have held at most, judged by its bytes alone."""
-        return _most_messages(self.size())
 
     def remove(self) -> None:
         """Delete it."""
@@ -221,11 +232,7 @@ def _checksum(base: int, count: int, body: bytes) -> int:
 def _unpack(base: int, count: int, form: int, checksum: int, body: bytes) -> Row:
     if form == FORMAT and _checksum(base, count, body) == checksum:
         return Row(base, count, len(body), _decode(body))
-    return Row(base, _most_messages(len(body)), len(body), None)
-
-
-def _most_messages(size: int) -> int:
-    return size // _SMALLEST_MESSAGE + 1
+    return Row(base, 0, len(body), None)
 
 
 def _translated(error: sqlite3.DatabaseError) -> Exception:

@@ -1,8 +1,13 @@
-"""``journal.json``: the journal's random id and the number of its format."""
+"""``journal.json``: the journal's random id, the number of its format, and a high-water mark.
+
+The mark is set ahead of the positions given, a hundred thousand at a time: when the newest file
+is lost, and with it the only record of how far it went, the next position lies beyond the mark.
+"""
 
 import os
 import secrets
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -20,10 +25,22 @@ class JournalRefused(JournalError):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What a cursor names, so that it is never taken for a position in another journal."""
+    """Which journal this is.
+
+    Attributes:
+        id: What a cursor names, so that it is never taken for a position in another journal.
+        format: Of the files.
+        reserved: No position beyond it has been given.
+    """
 
     id: str
     format: int
+    reserved: int = 0
+
+    @classmethod
+    def new(cls) -> Self:
+        """Return the identity of a new journal."""
+        return cls(secrets.token_hex(16), FORMAT)
 
 
 def read_identity(folder: Path) -> Identity | None:
@@ -52,9 +69,12 @@ def read_identity(folder: Path) -> Identity | None:
     return identity
 
 
-def give_identity(folder: Path) -> Identity:
-    """Make a folder a new journal; durable on return."""
-    identity = Identity(secrets.token_hex(16), FORMAT)
+def write_identity(folder: Path, identity: Identity) -> None:
+    """Replace the file; durable on return.
+
+    Raises:
+        OSError: The disk refuses; what stood there still stands.
+    """
     path = folder / _NAME
     draft = path.with_suffix(".new")
     with draft.open("wb") as file:
@@ -63,4 +83,3 @@ def give_identity(folder: Path) -> Identity:
         os.fsync(file.fileno())
     draft.replace(path)
     sync_folder(folder)
-    return identity

@@ -70,7 +70,7 @@ class JournalStatus(msgspec.Struct, frozen=True):
 class Part:
     """One file as the journal knows it, without asking the disk."""
 
-    __slots__ = ("bytes", "file", "first_at", "last", "last_at")
+    __slots__ = ("bytes", "file", "first_at", "last", "last_at", "torn")
 
     def __init__(self, file: JournalFile) -> None:
         """Take a file that holds nothing yet."""
@@ -78,6 +78,7 @@ class Part:
         self.last = file.base - 1
         self.first_at = self.last_at = 0
         self.bytes = 0
+        self.torn = False
 
     @classmethod
     def found(cls, file: JournalFile) -> "Part":
@@ -87,7 +88,9 @@ class Part:
             FileDamaged: It cannot be read.
         """
         part = cls(file)
-        part.last, part.first_at, part.last_at = file.extent()
+        extent = file.extent()
+        part.last, part.torn = extent.last, extent.torn
+        part.first_at, part.last_at = extent.first_at, extent.last_at
         part.measure()
         return part
 
@@ -96,9 +99,9 @@ class Part:
         """The first position it can hold."""
         return self.file.base
 
-    def grow(self, messages: Sequence[Message]) -> None:
+    def grow(self, base: int, messages: Sequence[Message]) -> None:
         """Note what was appended to the file."""
-        self.last += len(messages)
+        self.last = base + len(messages) - 1
         self.first_at = self.first_at or messages[0].received_at
         self.last_at = messages[-1].received_at
         self.measure()
