@@ -1,0 +1,23 @@
+"""A community's console, and browsers on it."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.console import World, make_world
+from tests.console_http import Open, visit
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A small community whose pipeline has just told of itself."""
+    made = make_world(tmp_path)
+    made.tell()
+    return made
+
+
+@pytest.fixture
+def browser(world: World) -> Open:
+    """Open a browser; with a name, one that has signed in."""
+    return partial(visit, world)

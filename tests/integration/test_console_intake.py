@@ -1,0 +1,142 @@
+"""Devices, dead letters, intake, health and numbers over HTTP."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.refusal import StoreHeld
+from tests.console import NOW, SUBJECT, World, a_day_of_fever, make_world
+from tests.console_http import Open, visit
+
+
+async def test_devices_show_last_seen_battery_and_silence(world: World, browser: Open) -> None:
+    """A worker sees the devices of their grid and the gates, silent ones marked."""
+    world.observe(a_day_of_fever(NOW))
+    async with browser("worker") as client:
+        text = (await client.get("/devices")).text
+        assert "shellyem-1" not in text
+        assert re.search(r"1026700.*never.*silent.*a0:e6:f8:50:72:53.*just now.*9 %", text, re.S)
+        found = (await client.get("/devices?search=NORTH")).text
+        assert "1026700" in found
+        assert "a0:e6:f8" not in found
+        assert (await client.get("/devices/shellyem-1")).status_code == 404
+
+
+async def test_a_device_has_its_chart_and_the_same_as_a_table(world: World, browser: Open) -> None:
+    """The fever is in both, and the thresholds are the rules' own numbers."""
+    world.observe(a_day_of_fever(NOW))
+    async with browser("worker") as client:
+        text = (await client.get("/devices/a0:e6:f8:50:72:53")).text
+        assert text.count("<circle") == 24
+        assert re.search(r'class="threshold"[^>]*>fever 37.3', text)
+        assert "<td>38.2</td>" in text
+        assert (await client.get("/devices/a0:e6:f8:50:72:53?days=9")).status_code == 422
+
+
+async def test_a_store_that_is_away_takes_nothing_else_with_it(tmp_path: Path) -> None:
+    """Devices are still listed, the page says why it knows no more, and the console is ready."""
+
+    class Away:
+        def last(self, *_: Any, **__: Any) -> list[Any]:
+            raise StoreHeld("the store is down")
+
+        range = last
+
+    world = make_world(tmp_path, series=Away)
+    world.tell()
+    async with visit(world, "worker") as client:
+        listed = await client.get("/devices")
+        assert listed.status_code == 200
+        assert "does not answer" in listed.text
+        assert "1026700" in listed.text
+        assert "silent" not in listed.text
+        assert (await client.get("/devices/1026700")).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_dead_letters_are_grouped_and_masked(world: World, browser: Open) -> None:
+    """Alike ones are counted together; a payload is shown as its outline only."""
+    world.bury(
+        [
+            ("t/1", b"{bad", "bad_json", ""),
+            ("t/1", b"{worse", "bad_json", ""),
+            ("t/2", '{"name": "孙美丽", "celsius": 85.0}'.encode(), "out_of_range", "celsius"),
+        ]
+    )
+    async with browser("operator") as client:
+        text = (await client.get("/dead-letters")).text
+        assert re.search(r"t/1.*Not valid JSON.*>2<", text, re.S)
+        assert "t/1" not in (await client.get("/dead-letters?reason=out_of_range")).text
+        one = (await client.get("/dead-letters/3")).text
+        assert "孙美丽" not in one
+        assert "85.0" in one
+        assert (await client.get("/dead-letters/99")).status_code == 404
+        assert (await client.get(f"/dead-letters/{10**30}")).status_code == 404
+
+
+async def test_pages_say_so_before_anything_has_run(tmp_path: Path) -> None:
+    """Without ledger and status the pages are empty, not broken."""
+    world = make_world(tmp_path)
+    async with visit(world, "command") as client:
+        assert "There are none" in (await client.get("/dead-letters")).text
+        assert "No pipeline has run" in (await client.get("/ingest")).text
+        assert (await client.get("/phone")).status_code == 200
+
+
+async def test_intake_is_shown(world: World, browser: Open) -> None:
+    """Source, protocol, granted QoS, followers and books come from the pipeline's own word."""
+    world.tell(
+        followers={
+            "series": {"cursor": 1, "durable": 1, "pending": 9, "held": "InfluxDB is down"},
+            "alerts": {"cursor": 10, "durable": 10, "pending": 0, "held": ""},
+        }
+    )
+    async with browser("operator") as client:
+        text = (await client.get("/ingest")).text
+    for part in ("MQTT 5", "QoS 1", "InfluxDB is down", "12,345", "they balance"):
+        assert part in text, part
+
+
+@pytest.mark.parametrize(
+    ("told", "migrated", "ready"),
+    [(0, True, True), (60, True, False), (None, True, False), (0, False, False)],
+    ids=["all well", "status stale", "no status", "not migrated"],
+)
+async def test_readiness(tmp_path: Path, told: int | None, migrated: bool, ready: bool) -> None:
+    """Ready means that readings come in and that the database is the one we know."""
+    world = make_world(tmp_path, is_migrated=lambda: migrated)
+    if told is not None:
+        world.tell(seconds_ago=told)
+    async with visit(world) as client:
+        response = await client.get("/health/ready")
+        assert response.json()["ready"] is ready
+        assert response.is_success is ready
+        assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_metrics_tell_numbers_and_nobody(world: World, browser: Open) -> None:
+    """Prometheus reads the books, the followers and the open incidents, and no name."""
+    world.find()
+    async with browser() as client:
+        text = (await client.get("/metrics")).text
+    for line in (
+        "gatehouse_pipeline_up 1.0",
+        "gatehouse_received_messages_total 12345.0",
+        'gatehouse_ignored_messages_total{reason="log_line"} 90.0',
+        'gatehouse_follower_pending_messages{follower="series"} 45.0',
+        "gatehouse_books_balanced 1.0",
+        'gatehouse_incidents{kind="fever",state="triggered"} 1.0',
+    ):
+        assert line in text, line
+    assert SUBJECT not in text
+    assert "Building" not in text
+
+
+async def test_phones_are_only_in_the_demonstration(tmp_path: Path) -> None:
+    """A real installation has no page that shows other people's pages."""
+    world = make_world(tmp_path, demo=False)
+    async with visit(world, "command") as client:
+        assert (await client.get("/phone")).status_code == 404
+        assert (await client.get("/phone/worker-1")).status_code == 404
