@@ -8,7 +8,7 @@ from dashboards import account, audit, session
 from dashboards.console.app import create_app
 from devices.clock import wall_now
 from tests.console import PASSWORD, World, make_world
-from tests.console_http import Open, paths, submit, token_of
+from tests.console_http import Open, paths, submit, token_of, visit
 
 
 async def test_every_page_asks_for_signing_in(world: World, browser: Open) -> None:
