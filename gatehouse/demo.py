@@ -24,11 +24,11 @@ from devices.simulator.community_csv import write_community
 from devices.simulator.simulation import simulate
 from gatehouse.broker import Broker, choose_broker
 from gatehouse.child import end
-from gatehouse.cli.failure import Failure
 from gatehouse.database import open_database
 from gatehouse.demo_screen import DemoScreen
 from gatehouse.demo_visitor import invite
 from gatehouse.display import Scene
+from gatehouse.failure import Failure
 from gatehouse.settings import PREFIX, load
 from gatehouse.signals import until_stopped
 

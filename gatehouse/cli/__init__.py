@@ -3,7 +3,6 @@
 import logging
 import sys
 
-import click
 import typer
 
 from devices.csv_import import ImportRefused
@@ -24,8 +23,8 @@ from gatehouse.cli import (
     service,
     simulate,
 )
-from gatehouse.cli.failure import FAILED, WRONG_USE, Failure
 from gatehouse.database import DatabaseError
+from gatehouse.failure import FAILED, WRONG_USE, Failure
 from gatehouse.log import start_logging
 from gatehouse.settings import SettingsError
 from ingest.journal import JournalError
@@ -70,7 +69,7 @@ def main() -> None:
         _end(str(error), WRONG_USE)
     except (DatabaseError, BrokerError, JournalError, ImportRefused) as error:
         _end(str(error), FAILED)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _end("stopped", FAILED)
 
 

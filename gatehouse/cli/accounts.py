@@ -16,8 +16,8 @@ from dashboards import account
 from dashboards.account import Account, AccountError
 from devices.clock import MINUTE, wall_now
 from devices.registry import Role
-from gatehouse.cli.failure import WRONG_USE, Failure
 from gatehouse.database import open_database
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import load
 
 app = typer.Typer(help="Who may sign in to the console.", no_args_is_help=True)

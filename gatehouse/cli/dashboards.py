@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dashboards.grafana.catalogue import GENERATED, build, check, dashboards
-from gatehouse.cli.failure import WRONG_USE, Failure
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import load
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the files are.")]

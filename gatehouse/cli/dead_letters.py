@@ -13,8 +13,8 @@ from devices.clock import rfc3339
 from devices.outcome import DeadLetter, DeadLetterReason, Ignored, Outcome
 from devices.registry import Registry
 from devices.registry_store import load as load_registry
-from gatehouse.cli.failure import WRONG_USE, Failure
 from gatehouse.database import open_database
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.parts import make_decoder
 from gatehouse.settings import Settings, load
 from ingest import dead_letter

@@ -13,7 +13,7 @@ from devices.decoder import MAX_PAYLOAD, Decoder
 from devices.observation import as_json
 from devices.outcome import DeadLetter, Ignored, Outcome
 from devices.profile import built_in, load_profiles
-from gatehouse.cli.failure import FAILED, WRONG_USE, Failure
+from gatehouse.failure import FAILED, WRONG_USE, Failure
 from gatehouse.settings import load
 
 Topic = Annotated[str, typer.Option(help="The topic it was published on.")]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from devices.simulator.community import HOUSEHOLDS, LEAST_HOUSEHOLDS, SEED
 from gatehouse.demo import DemoOptions, run_demo
 
 
@@ -21,8 +22,10 @@ def demo(
     speed: Annotated[
         float, typer.Option(min=1, max=3600, help="Community seconds in a real second.")
     ] = 300,
-    households: Annotated[int, typer.Option(min=48, max=2000, help="How many live there.")] = 284,
-    seed: Annotated[int, typer.Option(help="Another seed is another community.")] = 1,
+    households: Annotated[
+        int, typer.Option(min=LEAST_HOUSEHOLDS, max=2000, help="How many live there.")
+    ] = HOUSEHOLDS,
+    seed: Annotated[int, typer.Option(help="Another seed is another community.")] = SEED,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of the console; a free one if it is taken.")
     ] = 8080,

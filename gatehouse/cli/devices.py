@@ -12,8 +12,8 @@ from dashboards.device_list import DeviceLine, list_devices, visible_devices
 from devices.clock import SECOND, rfc3339
 from devices.registry import Role
 from devices.registry_store import load as load_registry
-from gatehouse.cli.failure import Failure
 from gatehouse.database import open_database
+from gatehouse.failure import Failure
 from gatehouse.parts import make_decoder, open_series
 from gatehouse.settings import Settings, load
 from ingest.measurement import MEASUREMENTS

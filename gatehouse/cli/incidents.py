@@ -19,8 +19,8 @@ from alerts.schedule import on_call
 from devices import registry_store
 from devices.clock import parse_rfc3339, rfc3339
 from devices.registry import Role
-from gatehouse.cli.failure import WRONG_USE, Failure
 from gatehouse.database import open_database
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import Settings, load
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]

@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from devices.clock import HOUR
-from gatehouse.cli.failure import FAILED, Failure
+from gatehouse.failure import FAILED, Failure
 from gatehouse.settings import Settings, load
 from ingest.books import Books, balance
 from ingest.folder_lock import is_locked

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from alerts.rule import Rule
 from alerts.rules import RULES
-from gatehouse.cli.failure import WRONG_USE, Failure
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import load
 
 app = typer.Typer(help="What is noticed, and by which numbers.", no_args_is_help=True)

@@ -10,10 +10,10 @@ import typer
 from gatehouse.app import Service
 from gatehouse.check import check_everything
 from gatehouse.child import end_with_parent
-from gatehouse.cli.failure import FAILED, WRONG_USE
 from gatehouse.console_process import serve_console
 from gatehouse.database import connect, migrate, newest_revision, revision
 from gatehouse.doctor import examine
+from gatehouse.failure import FAILED, WRONG_USE
 from gatehouse.log import start_logging
 from gatehouse.settings import load
 from gatehouse.signals import until_stopped

@@ -11,7 +11,7 @@ from devices.clock import DAY, HOUR, ScaledClock, wall_now
 from devices.simulator.community import EVENING, HOUSEHOLDS, LEAST_HOUSEHOLDS, SEED, build_community
 from devices.simulator.community_csv import write_community
 from devices.simulator.simulation import simulate as live
-from gatehouse.cli.failure import WRONG_USE, Failure
+from gatehouse.failure import WRONG_USE, Failure
 
 MOST_HOUSEHOLDS = 100_000
 

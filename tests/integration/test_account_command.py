@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from dashboards import account
 from devices.clock import wall_now
 from gatehouse.cli import app
-from gatehouse.cli.failure import Failure
+from gatehouse.failure import Failure
 from gatehouse.database import create, migrate
 
 PASSWORD = "a long enough password"

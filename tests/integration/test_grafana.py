@@ -29,7 +29,7 @@ from devices.observation import (
 )
 from devices.registry import History, Place, PlaceKind, Registry
 from gatehouse.cli import dashboards as commands
-from gatehouse.cli.failure import Failure
+from gatehouse.failure import Failure
 from ingest.point import PointEncoder
 from ingest.series import open_store
 from tests.servers import InfluxDB

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from alerts import incident as incidents
 from devices import tables as registry_tables
 from gatehouse.cli import incidents as commands
-from gatehouse.cli.failure import WRONG_USE, Failure
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.database import open_database
 from gatehouse.settings import load
 from tests.office import NOW, fever, make_registry

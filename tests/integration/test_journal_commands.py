@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from devices.clock import ManualClock
 from devices.registry import Registry
 from gatehouse.cli import dead_letters, journal
-from gatehouse.cli.failure import WRONG_USE, Failure
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.database import open_database
 from gatehouse.settings import load
 from ingest.journal import Journal
