@@ -72,7 +72,9 @@ def _known_zone(name: str) -> str:
 
 Id = Annotated[str, Field(pattern=r"^[\w.:@-]{1,64}$")]
 DeviceId = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Words on one line: they stand in pages, whose titles are mail headers too."""
+Name = Annotated[Line, Field(min_length=1, max_length=200)]
 OptionalId = Annotated[Id | None, BeforeValidator(_blank_to_none)]
 OptionalDeviceId = Annotated[DeviceId | None, BeforeValidator(_blank_to_none)]
 Moment = Annotated[int | date | None, BeforeValidator(_moment)]
@@ -86,7 +88,7 @@ class SiteRow(BaseModel):
     model_config = _CONFIG
     id: Id
     name: Name
-    community: Annotated[str, Field(max_length=200)] = ""
+    community: Annotated[Line, Field(max_length=200)] = ""
     zone: Annotated[str, AfterValidator(_known_zone)]
 
 
@@ -144,7 +146,7 @@ class HouseholdRow(BaseModel):
     model_config = _CONFIG
     id: Id
     building: Id
-    flat: Annotated[str, Field(min_length=1, max_length=64)]
+    flat: Annotated[Line, Field(min_length=1, max_length=64)]
     state: HouseholdState
     since: Moment = None
     until: Moment = None
@@ -160,7 +162,7 @@ class ResidentRow(BaseModel):
     id: Id
     household: Id
     name: Name
-    phone: Annotated[str, Field(max_length=64)] = ""
+    phone: Annotated[Line, Field(max_length=64)] = ""
     since: Moment = None
     until: Moment = None
     resident_class: Annotated[

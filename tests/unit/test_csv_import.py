@@ -207,6 +207,16 @@ def test_wrong_file_is_refused(
     assert reason in problem.reason
 
 
+def test_a_name_is_one_line(community: Engine, tmp_path: Path) -> None:
+    """What would end a page's title, or no database takes, is refused where it stands."""
+    folder = folder_with(
+        tmp_path, "residents.csv", 'r-8,h-1-201,"Li\nBcc: x",,', "r-9,h-1-201,Li\0,,"
+    )
+    with pytest.raises(ImportRefused) as refused:
+        import_folder(community, folder, now=NOW)
+    assert [(one.line, one.column) for one in refused.value.problems] == [(2, "name"), (4, "name")]
+
+
 def test_contradicting_rows_are_refused(community: Engine, tmp_path: Path) -> None:
     """Two lines may not say different things of one flat."""
     folder = folder_with(
