@@ -29,7 +29,7 @@ from gatehouse.demo_screen import DemoScreen
 from gatehouse.demo_visitor import invite
 from gatehouse.display import Scene
 from gatehouse.failure import Failure
-from gatehouse.settings import PREFIX, load
+from gatehouse.settings import DEMO_CLOCK, PREFIX, load
 from gatehouse.signals import until_stopped
 
 MARK = ".gatehouse-demo"
@@ -93,7 +93,7 @@ class _Demo:
         self._fresh = fresh
         self._folder = options.data_dir.resolve()
         self._port = _port(options.port)
-        self._clock = ScaledClock(self._folder / "clock.json")
+        self._clock = ScaledClock(self._folder / DEMO_CLOCK)
         self._community = build_community(seed=options.seed, households=options.households)
         self._broker: Broker = choose_broker(self._folder / "broker")
         self._history: tuple[int, int] | None = (0, 0) if fresh else None
@@ -136,7 +136,7 @@ class _Demo:
             "GATEHOUSE_DATA_DIR": str(self._folder),
             "GATEHOUSE_MQTT_URL": f"mqtt://127.0.0.1:{self._broker.port}",
             "GATEHOUSE_CONSOLE_BIND": f"127.0.0.1:{self._port}",
-            "GATEHOUSE_CLOCK_FILE": str(self._folder / "clock.json"),
+            "GATEHOUSE_CLOCK_FILE": str(self._folder / DEMO_CLOCK),
             "GATEHOUSE_CONFIG": str(self._configuration()),
         }
 

@@ -26,6 +26,8 @@ from alerts.thresholds import Thresholds
 from devices.clock import Clock, ScaledClock, WallClock
 from ingest.broker import MqttSettings
 
+DEMO_CLOCK = "clock.json"
+"""In a demo's data folder: the time of its community."""
 DEFAULT_FILE = Path("gatehouse.toml")
 PREFIX = "GATEHOUSE_"
 SECRETS = {"MQTT_PASSWORD": ("mqtt", "password"), "SERIES_TOKEN": ("series_token",)}
@@ -105,8 +107,15 @@ class Settings(BaseModel):
 
     @property
     def clock(self) -> Clock:
-        """The one clock of every process that runs on these settings."""
-        return ScaledClock(self.clock_file) if self.clock_file else WallClock()
+        """The one clock of every process on these settings; in a demo's folder the demo's."""
+        demo_clock = self.data_dir / DEMO_CLOCK if self.is_demo_folder else None
+        file = self.clock_file or demo_clock
+        return ScaledClock(file) if file else WallClock()
+
+    @property
+    def is_demo_folder(self) -> bool:
+        """Whether a demo keeps its community in the data folder."""
+        return (self.data_dir / DEMO_CLOCK).exists()
 
     def make_data_dir(self) -> None:
         """Make the data folder, for its owner only, if it is not there.

@@ -27,6 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 Case = Annotated[str, typer.Argument(metavar="ID", help="As on the page, like 7F3AC.")]
 By = Annotated[str, typer.Option(help="Who does it; the account running the command otherwise.")]
 
+ACTOR_CHARACTERS = 64
 SHOWN = (
     "id",
     "kind",
@@ -124,7 +125,7 @@ def acknowledge(incident_id: Case, by: By = "") -> None:
     """
     with _opened() as (settings, database), database.begin() as connection:
         incidents.acknowledge(
-            connection, incident_id.upper(), actor=by or _me(), now=settings.clock.now()
+            connection, incident_id.upper(), actor=_actor(by), now=settings.clock.now()
         )
 
 
@@ -143,7 +144,7 @@ def close(
         incidents.close(
             connection,
             incident_id.upper(),
-            actor=by or _me(),
+            actor=_actor(by),
             disposition=disposition,
             note=note,
             now=settings.clock.now(),
@@ -234,8 +235,10 @@ def _opened() -> Iterator[tuple[Settings, Engine]]:
         database.dispose()
 
 
-def _me() -> str:
-    return f"cli:{getpass.getuser()}"
+def _actor(by: str) -> str:
+    if len(by) > ACTOR_CHARACTERS:
+        raise Failure(f"--by: a name may have {ACTOR_CHARACTERS} characters", code=WRONG_USE)
+    return by or f"cli:{getpass.getuser()}"
 
 
 def _shown(incident: Incident) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from alerts import incident as incidents
 from devices import tables as registry_tables
+from devices.clock import MINUTE, ScaledClock
 from gatehouse.cli import incidents as commands
-from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.database import open_database
-from gatehouse.settings import load
+from gatehouse.failure import WRONG_USE, Failure
+from gatehouse.settings import DEMO_CLOCK, load
 from tests.office import NOW, fever, make_registry
 
 FRIDAY_NIGHT = "2020-02-14T23:00:00+08:00"
@@ -71,6 +72,22 @@ def test_a_case_is_listed_acknowledged_and_closed() -> None:
     assert read("incidents", "list") == []
     (closed,) = read("incidents", "list", "--all")
     assert (closed["state"], closed["disposition"]) == ("closed", "hospital")
+
+
+def test_a_case_of_a_demo_is_acknowledged_at_the_demos_time() -> None:
+    """In a demo's folder the command tells the time of its community, not the machine's."""
+    (case,) = read("incidents", "list")
+    ScaledClock(load().data_dir / DEMO_CLOCK).set(NOW + MINUTE, speed=0)
+    run("incidents", "acknowledge", case["id"])
+    assert read("incidents", "show", case["id"])["acknowledged_at"] == "2020-02-14T12:01:00Z"
+
+
+def test_an_actor_no_database_takes_is_refused() -> None:
+    """A name longer than its column is wrong use, and the case stays as it was."""
+    (case,) = read("incidents", "list")
+    with pytest.raises(Failure, match="--by"):
+        run("incidents", "acknowledge", case["id"], "--by", "l" * 65)
+    assert read("incidents", "list") == [case]
 
 
 def test_a_case_shown_leads_to_no_person() -> None:
