@@ -52,6 +52,11 @@ class Service:
             raise SettingsError(
                 "GATEHOUSE_MQTT_URL: not set; say where the broker is, like mqtt://broker:1883"
             )
+        if settings.is_demo_folder and settings.clock_file is None:
+            raise SettingsError(
+                f"GATEHOUSE_DATA_DIR: {settings.data_dir} holds a demo; name another folder, "
+                "or go on with the demo by `gatehouse demo --keep`"
+            )
         self._settings = settings
         self._clock = settings.clock
         self._started_at = self._clock.now()
@@ -155,11 +160,18 @@ class Service:
 
     async def _page(self) -> None:
         """Climb and send again and again; a database that is away is waited for."""
+        held = False
         while True:
             try:
                 await asyncio.to_thread(self._paging.tick)
             except OperationalError as error:
-                log.error("paging_held", why=str(error.orig))
+                if not held:
+                    log.error("paging_held", why=str(error.orig))
+                held = True
+            else:
+                if held:
+                    log.info("paging_resumed")
+                held = False
             await asyncio.sleep(PAGING_S)
 
     async def _tell(self, pipeline: Pipeline) -> None:

@@ -3,6 +3,7 @@
 One transaction holds a cause and its effects, so every write goes through ``engine.begin()``. On
 SQLite that is ``BEGIN IMMEDIATE``: a writer waits for its turn at the beginning and never fails in
 the middle; ``engine.connect()`` begins deferred, so readers hold nobody up. Each commit is synced.
+What a statement carries (names, phones, notes) is not printed with its error.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 from gatehouse.settings import Settings
 
 BUSY_TIMEOUT_S = 5
+CONNECT_TIMEOUT_S = 5
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -55,9 +57,7 @@ def open_database(settings: Settings) -> Engine:
                 "run `gatehouse migrate` after a backup"
             )
     except OperationalError as error:
-        raise DatabaseError(
-            f"the state database cannot be opened ({error.orig}): check GATEHOUSE_DATABASE_URL"
-        ) from error
+        raise _cannot_open(error) from error
     return engine
 
 
@@ -75,15 +75,29 @@ def create(url: str) -> Engine:
     if url.startswith("sqlite"):
         return _create_sqlite(url)
     address = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    return create_engine(
+        address,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+    )
 
 
-def migrate(engine: Engine, *, target: str = "head") -> None:
-    """Bring the schema to a revision, the newest by default."""
-    with engine.begin() as connection:
-        configuration = _configuration()
-        configuration.attributes["connection"] = connection
-        command.upgrade(configuration, target)
+def migrate(engine: Engine, *, target: str = "head") -> str | None:
+    """Bring the schema to a revision, the newest by default; return the one it had before.
+
+    Raises:
+        DatabaseError: It cannot be reached.
+    """
+    try:
+        before = revision(engine)
+        with engine.begin() as connection:
+            configuration = _configuration()
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, target)
+    except OperationalError as error:
+        raise _cannot_open(error) from error
+    return before
 
 
 def revision(engine: Engine) -> str | None:
@@ -97,6 +111,13 @@ def newest_revision() -> str | None:
     return ScriptDirectory.from_config(_configuration()).get_current_head()
 
 
+def _cannot_open(error: OperationalError) -> DatabaseError:
+    reason = str(error.orig).partition("\n")[0]
+    return DatabaseError(
+        f"the state database cannot be opened ({reason}): check GATEHOUSE_DATABASE_URL"
+    )
+
+
 def _configuration() -> Config:
     configuration = Config()
     configuration.set_main_option("script_location", str(MIGRATIONS))
@@ -105,7 +126,7 @@ def _configuration() -> Config:
 
 def _create_sqlite(url: str) -> Engine:
     plain = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
-    engine = _SqliteEngine(plain.pool, plain.dialect, plain.url)
+    engine = _SqliteEngine(plain.pool, plain.dialect, plain.url, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -11,7 +11,7 @@ from gatehouse.app import Service
 from gatehouse.check import check_everything
 from gatehouse.child import end_with_parent
 from gatehouse.console_process import serve_console
-from gatehouse.database import connect, migrate, newest_revision, revision
+from gatehouse.database import connect, migrate, newest_revision
 from gatehouse.doctor import examine
 from gatehouse.failure import FAILED, WRONG_USE
 from gatehouse.log import start_logging
@@ -90,6 +90,5 @@ def migrate_() -> None:
     settings = load()
     settings.make_data_dir()
     engine = connect(settings)
-    before = revision(engine)
-    migrate(engine)
+    before = migrate(engine)
     print(f"the state database has schema {newest_revision()} (before: {before or 'empty'})")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 import alerts.tables
 import dashboards.tables
@@ -109,3 +110,13 @@ def test_two_who_add_to_a_timeline_may_both_change_its_case(database: Engine) ->
         record.change(second, record.load(second, opened, to_change=True), late=False)
         second.commit()
     office.close()
+
+
+def test_a_refused_statement_is_told_without_its_values(state_database: Engine) -> None:
+    """Names and phones do not follow the statement into an error, and so not into a log."""
+    row = {"subject": "s", "external_id": None, "name": "Sun Mei", "phone": "555"}
+    with pytest.raises(IntegrityError) as refused, state_database.begin() as connection:
+        connection.execute(insert(devices.tables.resident), row)
+    statement = str(refused.value).partition("[SQL")[2]
+    assert "INSERT INTO resident" in statement
+    assert "Sun Mei" not in statement

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gatehouse.settings import DEMO_CLOCK
 from tests.servers import Mosquitto, free_port, wait_until
 from tests.service import RunningService, without_settings
 
@@ -50,6 +51,28 @@ def test_run_without_a_broker_address_says_what_to_set(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "GATEHOUSE_MQTT_URL" in done.stderr
+
+
+def test_run_refuses_the_folder_of_a_demo(tmp_path: Path) -> None:
+    """The service does not go on in a community that never was."""
+    (tmp_path / DEMO_CLOCK).write_text('{"wall": 0, "at": 0, "speed": 0}')
+    environment = {"GATEHOUSE_DATA_DIR": str(tmp_path), "GATEHOUSE_MQTT_URL": "mqtt://127.0.0.1:1"}
+    done = gatehouse("run", environment=environment)
+    assert done.returncode == 2
+    assert "holds a demo" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_database_that_is_away_is_told_in_one_line(tmp_path: Path) -> None:
+    """Every command that needs it says so, in a line, without a traceback."""
+    environment = {
+        "GATEHOUSE_DATA_DIR": str(tmp_path),
+        "GATEHOUSE_DATABASE_URL": f"postgresql://gatehouse@127.0.0.1:{free_port()}/gatehouse",
+    }
+    for command in (("migrate",), ("incidents", "list")):
+        done = gatehouse(*command, environment=environment)
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, "check GATEHOUSE_DATABASE_URL" in line) == (1, True)
 
 
 def test_check_connects_to_nothing(tmp_path: Path) -> None:
