@@ -24,6 +24,7 @@ class Broker(Protocol):
     """A broker that the demo started."""
 
     name: str
+    mqtt_version: str
     port: int
 
     async def start(self) -> None:
@@ -61,6 +62,7 @@ def _free_port() -> int:
 
 class _Mosquitto:
     name = "mosquitto"
+    mqtt_version = "5"
 
     def __init__(self, program: str, folder: Path, port: int) -> None:
         self.port = port
@@ -99,7 +101,8 @@ class _Mosquitto:
 
 
 class _Amqtt:
-    name = "amqtt (in this process; MQTT 3.1.1 only, for demonstration)"
+    name = "amqtt (in this process, for demonstration only)"
+    mqtt_version = "3.1.1"
 
     def __init__(self, port: int) -> None:
         self.port = port

@@ -143,7 +143,8 @@ class _Demo:
     def _configuration(self) -> Path:
         """Write the demo's ``gatehouse.toml``, so that one in this folder is left out of it."""
         path = self._folder / "gatehouse.toml"
-        path.write_text(f'zone = "{ZONE.key}"\n')
+        version = self._broker.mqtt_version
+        path.write_text(f'zone = "{ZONE.key}"\n\n[mqtt]\nversion = "{version}"\n')
         return path
 
     async def _serve(self) -> None:

@@ -2,7 +2,7 @@
 
 import ssl
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -26,6 +26,7 @@ class MqttSettings(BaseModel):
         topics: Filters, which may not overlap; subscribed at QoS 1.
         receive_maximum: Messages the broker may send ahead of our acks (MQTT 5).
         session_expiry_s: Seconds the broker keeps our session while we are away (MQTT 5).
+        version: Of MQTT, where the broker is known to speak only one; ``auto`` tries 5 first.
         keep_alive_s: Seconds; a dead connection is found within one and a half of them.
         ca_file: Certificates to trust in place of the system's, PEM.
         cert_file: Our certificate, PEM.
@@ -41,6 +42,7 @@ class MqttSettings(BaseModel):
     topics: tuple[str, ...] = Field(default=("#",), min_length=1, max_length=256)
     receive_maximum: int = Field(default=2_000, ge=1, le=65_535)
     session_expiry_s: int = Field(default=7 * 24 * 3600, ge=1, le=0xFFFFFFFF)
+    version: Literal["auto", "5", "3.1.1"] = "auto"
     keep_alive_s: int = Field(default=30, ge=1, le=3_600)
     ca_file: Path | None = None
     cert_file: Path | None = None

@@ -122,13 +122,13 @@ class JournalFile:
                 if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                     return Extent(self.base - 1)
                 values = connection.execute(_LAST).fetchone()
-                span = connection.execute(_SPAN).fetchone()
+                first_at, last_at = connection.execute(_SPAN).fetchone()
         except sqlite3.DatabaseError as error:
             raise _translated(error) from error
         if values is None:
             return Extent(self.base - 1)
         row = _unpack(*values)
-        return Extent(row.last, *span, torn=row.messages is None)
+        return Extent(row.last, first_at, last_at, row.messages is None)
 
     def rows(self, after: int) -> Iterator[Row]:
         """Yield the rows that hold positions beyond ``after``, in order.

@@ -55,7 +55,7 @@ class MqttSource:
         settings: MqttSettings,
         clock: Clock,
         *,
-        versions: Sequence[Version] = (Mqtt5Connection, Mqtt311Connection),
+        versions: Sequence[Version],
     ) -> None:
         self.name = settings.name
         self._settings = settings

@@ -7,10 +7,19 @@ from devices.clock import Clock
 from ingest.broker import MqttSettings
 from ingest.connection import SourceRefused
 from ingest.message import Message
-from ingest.mqtt_source import MqttSource
+from ingest.mqtt5 import Mqtt5Connection
+from ingest.mqtt311 import Mqtt311Connection
+from ingest.mqtt_source import MqttSource, Version
 from ingest.source_status import SourceStatus
 
 __all__ = ["MqttSettings", "Sink", "Source", "SourceRefused", "SourceStatus", "open_source"]
+
+VERSIONS: dict[str, tuple[Version, ...]] = {
+    "auto": (Mqtt5Connection, Mqtt311Connection),
+    "5": (Mqtt5Connection,),
+    "3.1.1": (Mqtt311Connection,),
+}
+"""What each ``[mqtt] version`` tries, in order."""
 
 Sink = Callable[[list[Message]], None]
 
@@ -42,5 +51,5 @@ class Source(Protocol):
 
 
 def open_source(settings: MqttSettings, clock: Clock) -> Source:
-    """Return the source of one broker: MQTT 5, or 3.1.1 where the broker does not speak it."""
-    return MqttSource(settings, clock)
+    """Return the source of one broker; by default MQTT 5, or 3.1.1 where it does not speak that."""
+    return MqttSource(settings, clock, versions=VERSIONS[settings.version])
