@@ -1,7 +1,6 @@
 """One observation's block, compiled to what makes observations of a payload."""
 
 from collections.abc import Callable
-from typing import Any
 
 from devices.block import Block
 from devices.condition import compile_condition
@@ -48,13 +47,13 @@ def _only_when(read: BlockReader, applies: Callable[[Scope], bool]) -> BlockRead
 
 
 def _compile_one(block: Block, names: frozenset[str]) -> BlockReader:
-    fields = compile_fields(block, names)
+    constants, fields = compile_fields(block, names)
     kind = KINDS[block.kind]
     make, needed, is_empty_enough = kind.make, kind.needs, kind.is_empty_enough
     own = compile_own_origin(block, names)
 
     def read(origin: Origin, scope: Scope, arrival: Arrival, found: list[Observation]) -> None:
-        values: dict[str, Any] = {}
+        values = constants.copy()
         for name, get in fields:
             value = get(scope)
             if value is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from devices.block import Test
-from devices.path import Scope, as_text, compile_path, is_blank
+from devices.path import Scope, as_text, compile_path
 
 Condition = Callable[[Scope], bool]
 PRESENT = "*"
@@ -57,6 +57,6 @@ def _all(table: Test) -> Condition:
 def _test(path: str, test: object) -> Condition:
     get = compile_path(path)
     if test == PRESENT:
-        return lambda scope: (value := get(scope)) is not None and not is_blank(value)
+        return lambda scope: get(scope) is not None
     words = frozenset(as_text(word) for word in (test if isinstance(test, tuple) else (test,)))
     return lambda scope: (word := as_text(get(scope))) is not None and word in words

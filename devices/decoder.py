@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from devices.claim import Claim, Claims
 from devices.codecs import Codec
 from devices.compile import MessageReader, compile_profile
 from devices.device_time import Arrival
@@ -18,17 +19,12 @@ from devices.outcome import (
     IgnoredReason,
     Outcome,
 )
-from devices.path import Scope, checked_id
+from devices.path import Scope
 from devices.profile import Profile
 from devices.registry import Registry
-from devices.topic import Names, TopicTree
 
 MAX_PAYLOAD = 1024 * 1024
-MAX_CACHED_TOPICS = 131_072
-MAX_CACHED_TOPIC = 256
 _ARRIVAL, _BACKLOG = TimeSource.ARRIVAL, TimeSource.BACKLOG
-
-Claim = tuple[MessageReader, Names]
 
 
 class Decoder:
@@ -45,12 +41,8 @@ class Decoder:
         Raises:
             ProfileError: A profile says something that cannot be compiled.
         """
-        self._tree: TopicTree[MessageReader] = TopicTree()
-        for profile in profiles:
-            for pattern, reader in compile_profile(profile):
-                self._tree.add(pattern, reader)
+        self._claims = Claims(claim for profile in profiles for claim in compile_profile(profile))
         self._zone = default_zone
-        self._claims: dict[str, tuple[Claim, ...]] = {}
 
     def decode(
         self,
@@ -75,9 +67,14 @@ class Decoder:
             registry: Which devices are known and where they stand; None knows every device.
             profile: Read it as this family and no other.
         """
+        if len(payload) > MAX_PAYLOAD:
+            return DeadLetter(DeadLetterReason.TOO_LARGE, f"more than {MAX_PAYLOAD} bytes")
         arrival = Arrival(received_at, _BACKLOG if backlog else _ARRIVAL, registry, self._zone)
         try:
-            outcome = self._decode(topic, payload, arrival, profile)
+            reader, scope = _first_fitting(self._find(topic, registry, profile), payload)
+            outcome = reader.read(scope, arrival)
+            if registry is not None and type(outcome) is tuple:
+                _check_known(outcome, registry)
         except DecodeError as error:
             return DeadLetter(error.reason, error.detail)
         except Exception as error:  # noqa: BLE001 - a profile's mistake costs one message, no stop
@@ -87,7 +84,7 @@ class Decoder:
     def reply(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
         """Return topic and payload of the answer that the device waits for, if it waits."""
         try:
-            claims = self._find(topic)
+            claims = self._claims.find(topic)
             if len(payload) > MAX_PAYLOAD or not any(reader.answer for reader, _ in claims):
                 return None
             reader, scope = _first_fitting(claims, payload)
@@ -97,43 +94,18 @@ class Decoder:
         except Exception:  # noqa: BLE001 - as in decode, which makes the dead letter
             return None
 
-    def _decode(
-        self,
-        topic: str,
-        payload: bytes,
-        arrival: Arrival,
-        profile: str | None,
-    ) -> tuple[Observation, ...] | Ignored:
-        registry = arrival.registry
-        if len(payload) > MAX_PAYLOAD:
-            raise DecodeError(DeadLetterReason.TOO_LARGE, f"more than {MAX_PAYLOAD} bytes")
-        claims = self._find(topic)
+    def _find(
+        self, topic: str, registry: Registry | None, profile: str | None
+    ) -> tuple[Claim, ...]:
         if profile is not None:
-            claims = tuple(claim for claim in claims if claim[0].profile == profile)
-        elif registry is not None and len(claims) > 1:
-            claims = _registered_first(claims, registry)
+            found = self._claims.find(topic)
+            claims = tuple(claim for claim in found if claim[0].profile == profile)
+        elif registry is not None:
+            claims = self._claims.find_registered(topic, registry)
+        else:
+            claims = self._claims.find(topic)
         if not claims:
             raise DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
-        reader, scope = _first_fitting(claims, payload)
-        found = reader.read(scope, arrival)
-        if registry is not None and type(found) is tuple:
-            known = registry.devices
-            for observation in found:
-                if observation.device_id not in known:
-                    raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, observation.device_id)
-        return found
-
-    def _find(self, topic: str) -> tuple[Claim, ...]:
-        claims = self._claims.get(topic)
-        if claims is None:
-            claims = tuple(self._tree.find(topic))
-            for _, names in claims:
-                for name, stood in names.items():
-                    checked_id(stood, name)
-            if len(self._claims) >= MAX_CACHED_TOPICS:
-                self._claims = {}
-            if len(topic) <= MAX_CACHED_TOPIC:
-                self._claims[topic] = claims
         return claims
 
 
@@ -160,13 +132,11 @@ def _first_fitting(claims: Sequence[Claim], payload: bytes) -> tuple[MessageRead
     raise problem or DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {families}")
 
 
-def _registered_first(claims: tuple[Claim, ...], registry: Registry) -> tuple[Claim, ...]:
-    """Put the claims of the family that the registry names for the topic's device first."""
-    device = registry.device(claims[0][1].get("device", ""))
-    if device is None or device.profile == claims[0][0].profile:
-        return claims
-    own = tuple(claim for claim in claims if claim[0].profile == device.profile)
-    return own + claims if own else claims
+def _check_known(observations: Sequence[Observation], registry: Registry) -> None:
+    known = registry.devices
+    for observation in observations:
+        if observation.device_id not in known:
+            raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, observation.device_id)
 
 
 def _of_retained(observations: tuple[Observation, ...] | Ignored) -> Outcome:

@@ -21,7 +21,7 @@ from devices.measure import (
 )
 from devices.observation import BodySite, Credential, CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, DecodeError
-from devices.path import Getter, Scope, as_text, compile_paths, compile_template, is_blank
+from devices.path import Getter, Scope, as_text, compile_paths, compile_template
 
 Reader = Callable[[Scope], Any]
 
@@ -46,18 +46,27 @@ FLAGS = frozenset({"stranger", "mask", "lit", "online"})
 TEXTS = frozenset({"household"})
 
 
-def compile_fields(block: Block, names: frozenset[str]) -> tuple[tuple[str, Reader], ...]:
-    """Return the readers of what a block says, by field.
+def compile_fields(
+    block: Block, names: frozenset[str]
+) -> tuple[dict[str, Any], tuple[tuple[str, Reader], ...]]:
+    """Return what a block says of every payload alike, and the readers of the rest, by field.
 
     Raises:
         ValueError: A unit or a word is none that we know; says which.
     """
-    return tuple(
-        (name, _compile_field(name, getattr(block, name), names))
-        for name in type(block).model_fields
-        if name in MEASURES.keys() | CHOICES.keys() | FLAGS | TEXTS
-        and getattr(block, name) is not None
-    )
+    constants: dict[str, Any] = {}
+    readers: list[tuple[str, Reader]] = []
+    for name in type(block).model_fields:
+        said = getattr(block, name)
+        if said is None or name not in MEASURES.keys() | CHOICES.keys() | FLAGS | TEXTS:
+            continue
+        if name in CHOICES and isinstance(said, str):
+            constants[name] = _choice(name, said, CHOICES[name])
+        elif isinstance(said, bool):
+            constants[name] = said
+        else:
+            readers.append((name, _compile_field(name, said, names)))
+    return constants, tuple(readers)
 
 
 def _compile_field(name: str, said: Any, names: frozenset[str]) -> Reader:
@@ -77,7 +86,7 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Reader:
     low, high = number.range or (measure.low, measure.high)
     absent = frozenset(number.absent)
     conversion = _conversion(name, number.unit, measure)
-    unit_from = compile_paths(number.unit_from) if number.unit_from else None
+    unit_from = _compile_unit(number.unit_from, measure, where) if number.unit_from else None
     is_whole = measure is COUNT
     skips_arrays = number.scalar
 
@@ -86,12 +95,12 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Reader:
         if value is None or (absent and _hashable(value) in absent):
             return None
         if not (type(value) is float or type(value) is int):
-            if is_blank(value) or (skips_arrays and isinstance(value, list)):
+            if skips_arrays and isinstance(value, list):
                 return None
             value = as_number(value, where)
             if value in absent:
                 return None
-        by = _named(unit_from(scope), measure, where) if unit_from else conversion
+        by = unit_from(scope) if unit_from else conversion
         if by is not None:
             value = convert(value, by)
         if not low <= value <= high:
@@ -108,7 +117,7 @@ def _compile_sum(paths: tuple[str, ...], name: str) -> Getter:
         total = 0.0
         for getter in getters:
             value = getter(scope)
-            if value is None or is_blank(value):
+            if value is None:
                 return None
             total += as_number(value, name)
         return total
@@ -149,21 +158,27 @@ def _conversion(name: str, unit: str | None, measure: Measure) -> Conversion | N
     return measure.units[unit]
 
 
-def _named(said: object, measure: Measure, where: str) -> Conversion | None:
-    """Return the conversion of the unit a payload names; None where it names none."""
-    if said is None or is_blank(said):
-        return None
-    word = said if isinstance(said, str) else ""
-    conversion = measure.units.get(measure.spellings.get(word, word))
-    if conversion is None:
-        raise DecodeError(DeadLetterReason.WRONG_TYPE, f"{where}: unit")
+def _compile_unit(
+    paths: Paths, measure: Measure, where: str
+) -> Callable[[Scope], Conversion | None]:
+    """Return what finds the conversion of the unit a payload names; None where there is none."""
+    get = compile_paths(paths)
+    own, *others = measure.units
+    known: dict[str, Conversion | None] = {own: None, **{one: measure.units[one] for one in others}}
+    known |= {word: known[unit] for word, unit in measure.spellings.items()}
+
+    def conversion(scope: Scope) -> Conversion | None:
+        said = get(scope)
+        if said is None:
+            return None
+        if not isinstance(said, str) or said not in known:
+            raise DecodeError(DeadLetterReason.WRONG_TYPE, f"{where}: unit")
+        return known[said]
+
     return conversion
 
 
-def _compile_choice(name: str, said: str | Word, choices: type[StrEnum]) -> Reader:
-    if isinstance(said, str):
-        constant = _choice(name, said, choices)
-        return lambda _: constant
+def _compile_choice(name: str, said: Word, choices: type[StrEnum]) -> Reader:
     words = {word: _choice(name, value, choices) for word, value in (said.map or {}).items()}
     other = None if said.other is None else _choice(name, said.other, choices)
     return _compile_map(said.path, words, other)
@@ -176,9 +191,7 @@ def _choice(name: str, word: str | bool, choices: type[StrEnum]) -> StrEnum:
         raise ValueError(f"{name}: {word!r} is none of {', '.join(choices)}") from None
 
 
-def _compile_flag(name: str, said: bool | str | Word) -> Reader:
-    if isinstance(said, bool):
-        return lambda _: said
+def _compile_flag(name: str, said: str | Word) -> Reader:
     if isinstance(said, Word) and said.map is not None:
         words = [value for value in (*said.map.values(), said.other) if isinstance(value, str)]
         if words:
@@ -188,7 +201,7 @@ def _compile_flag(name: str, said: bool | str | Word) -> Reader:
 
     def read(scope: Scope) -> bool | None:
         value = get(scope)
-        if value is None or is_blank(value):
+        if value is None:
             return None
         if isinstance(value, bool):
             return value

@@ -95,7 +95,8 @@ def parse_number(text: str, where: str) -> float:
         DecodeError: WRONG_TYPE, the text is not a decimal number (nor are ``nan``, ``inf``,
             Python's underscores, other scripts' digits); OUT_OF_RANGE, no double holds it.
     """
-    if not _NUMBER.fullmatch(text.strip()):
+    is_plain = text.isascii() and text.replace(".", "", 1).isdecimal()
+    if not is_plain and not _NUMBER.fullmatch(text.strip()):
         raise DecodeError(DeadLetterReason.WRONG_TYPE, where)
     number = float(text)
     if math.isinf(number):

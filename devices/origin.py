@@ -15,7 +15,6 @@ from devices.path import (
     compile_paths,
     compile_template,
     compile_templates,
-    is_blank,
 )
 
 
@@ -135,7 +134,7 @@ def _compile_moment(said: Paths | Time | None) -> Moment:
 
     def moment(scope: Scope, arrival: Arrival, device_id: str) -> tuple[int, TimeSource]:
         value = get(scope)
-        if value is None or is_blank(value):
+        if value is None:
             return arrival.received_at, arrival.unsaid
         return judge_time(value, arrival, device_id, zone)
 

@@ -30,19 +30,20 @@ class Scope(msgspec.Struct, gc=False):
 
 
 Getter = Callable[[Scope], object]
+"""Gets the value of a path; None where it is absent."""
 TextGetter = Callable[[Scope], str | None]
 
 
 def compile_path(path: str) -> Getter:
     """Return what gets the value of a path, None where it is absent."""
     if path == "{key}":
-        return lambda scope: scope.key
+        return lambda scope: _unless_blank(scope.key)
     steps = tuple(step for step in path.lstrip("/").split(".") if step)
     if path.startswith("/"):
-        return lambda scope: follow(scope.root, steps)
+        return lambda scope: _unless_blank(follow(scope.root, steps))
     if len(steps) == 1:
         return _one_step(steps[0])
-    return lambda scope: follow(scope.item, steps)
+    return lambda scope: _unless_blank(follow(scope.item, steps))
 
 
 def compile_paths(paths: str | Sequence[str]) -> Getter:
@@ -56,7 +57,7 @@ def compile_paths(paths: str | Sequence[str]) -> Getter:
     def get(scope: Scope) -> object:
         for getter in getters:
             value = getter(scope)
-            if value is not None and not is_blank(value):
+            if value is not None:
                 return value
         return None
 
@@ -142,11 +143,6 @@ def follow(value: object, steps: tuple[str, ...]) -> object:
     return value
 
 
-def is_blank(value: object) -> bool:
-    """Return whether a value is a text that devices send for "nothing"."""
-    return isinstance(value, str) and value.strip() in BLANK
-
-
 def as_text(value: object) -> str | None:
     """Return a value as the text of an id: None for absent, blank and composite values."""
     if isinstance(value, str):
@@ -176,9 +172,15 @@ def checked_id(text: str, where: str) -> str:
 def _one_step(key: str) -> Getter:
     def get(scope: Scope) -> object:
         item = scope.item
-        return item.get(key) if isinstance(item, dict) else follow(item, (key,))
+        value = item.get(key) if isinstance(item, dict) else follow(item, (key,))
+        return _unless_blank(value) if isinstance(value, str) else value
 
     return get
+
+
+def _unless_blank(value: object) -> object:
+    """Return a value, None for a text that devices send for "nothing"."""
+    return None if isinstance(value, str) and value.strip() in BLANK else value
 
 
 def _alone(piece: str, topic_names: frozenset[str]) -> TextGetter:

@@ -329,8 +329,8 @@ def test_nothing_is_answered_where_nothing_is_due(topic: str, payload: bytes) ->
 
 def test_topics_seen_once_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache of topics is bounded, and what falls out of it is still decoded."""
-    monkeypatch.setattr("devices.decoder.MAX_CACHED_TOPICS", 10)
+    monkeypatch.setattr("devices.claim.MAX_TOPICS", 10)
     decoder = Decoder(load_profiles(built_in()), default_zone=SHANGHAI)
     for number in range(100):
         assert isinstance(decoder.decode(f"m{number}/Connected", b"true", received_at=NOW), tuple)
-    assert len(decoder._claims) <= 10
+    assert len(decoder._claims._known) <= 10
