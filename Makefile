@@ -39,7 +39,7 @@ bench: setup ## Measure, print a table, write build/bench.json
 	$(BIN)/python -m tests.bench
 
 soak: setup ## Longer fault and soak runs
-	$(BIN)/pytest --require-servers -m soak --timeout 3600
+	$(BIN)/pytest --require-servers -m soak
 
 lock: ## Pin the dependencies anew, with hashes and without index addresses (needs uv)
 	uv pip compile -q pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock

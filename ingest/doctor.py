@@ -28,7 +28,7 @@ async def visit_broker(settings: MqttSettings, clock: Clock, *, seconds: float) 
     running = asyncio.create_task(source.run(lambda _: None))
     try:
         async with asyncio.timeout(seconds):
-            while not running.done() and not _has_answer(source.status(), settings):
+            while not running.done() and not _has_answer(source.status(), settings):  # noqa: ASYNC110 - a source tells no news
                 await asyncio.sleep(_LOOK_EVERY_S)
     except TimeoutError:
         pass

@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 from dashboards import account
 from devices.clock import wall_now
 from gatehouse.cli import app
-from gatehouse.failure import Failure
 from gatehouse.database import create, migrate
+from gatehouse.failure import Failure
 
 PASSWORD = "a long enough password"
 
