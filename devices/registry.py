@@ -112,7 +112,13 @@ class History(Generic[T]):
 
     def at(self, key: str, when: int) -> T | None:
         """Return what was so for the key at a time, or None."""
-        for since, until, what in self._spans.get(key, ()):
+        spans = self._spans.get(key)
+        if spans is None:
+            return None
+        since, until, what = spans[0]
+        if since <= when and until is None:  # Mostly the question is about now.
+            return what
+        for since, until, what in spans:
             if since <= when and (until is None or when < until):
                 return what
         return None

@@ -13,7 +13,7 @@ from zlib import crc32
 import msgspec
 
 from devices.observation import Observation, TimeSource
-from devices.registry import Registry
+from devices.registry import Place, Registry
 from ingest.line_protocol import series_key
 from ingest.measurement import MEASUREMENT_OF, TAGS, tag_text
 
@@ -56,7 +56,7 @@ class PointEncoder:
     """Turns observations into points; keeps the series it has met."""
 
     def __init__(self) -> None:
-        self._series: dict[tuple[str, str, str, str, str | None], Series] = {}
+        self._series: dict[tuple[str, str, str], tuple[Place | None, Series]] = {}
 
     def encode(
         self,
@@ -79,26 +79,26 @@ class PointEncoder:
                 continue
             series = self._series_of(measurement.name, observation, registry)
             digits = _identity(observation, payload, topic, position)
-            time = observation.observed_at * NANOSECONDS + digits
-            points.append(Point(series, fields, time))
+            points.append(Point(series, fields, observation.observed_at * NANOSECONDS + digits))
         return _told_apart(points) if len(points) > 1 else points
 
     def _series_of(self, measurement: str, observation: Observation, registry: Registry) -> Series:
-        device = observation.device_id
+        """Return the series of a device's channel where the device stood; mostly the last one."""
+        device, channel = observation.device_id, observation.channel
         place = registry.place(device, observation.observed_at)
-        site, grid = (place.site, place.grid) if place else ("", None)
-        known = (measurement, device, observation.channel, site, grid)
-        series = self._series.get(known)
-        if series is None:
-            if len(self._series) >= _SERIES_KEPT:
-                self._series.clear()
-            series = self._series[known] = make_series(
-                measurement,
-                device=device,
-                channel=observation.channel,
-                site=site,
-                grid=grid or "",
-            )
+        known = self._series.get((measurement, device, channel))
+        if known is not None and known[0] is place:
+            return known[1]
+        if len(self._series) >= _SERIES_KEPT:
+            self._series.clear()
+        series = make_series(
+            measurement,
+            device=device,
+            channel=channel,
+            site=place.site if place else "",
+            grid=(place.grid if place else None) or "",
+        )
+        self._series[measurement, device, channel] = (place, series)
         return series
 
 
@@ -113,6 +113,8 @@ def _identity(observation: Observation, payload: bytes, topic: str, position: in
 
 def _told_apart(points: list[Point]) -> list[Point]:
     """Give points of one message that share series and time new digits, by their order."""
+    if len({point.series.key for point in points}) == len(points):
+        return points
     taken: set[tuple[str, int]] = set()
     for index, point in enumerate(points):
         time, repeat = point.time, 0

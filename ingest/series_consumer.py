@@ -12,13 +12,10 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from itertools import count
 
 import structlog
 
 from devices.clock import Clock
-from devices.observation import Observation
 from devices.outcome import DeadLetterReason, Ignored, Outcome
 from devices.registry import Registry
 from ingest.decode_stage import Decode
@@ -33,9 +30,6 @@ _REPLAYED_AT_ONCE = 200
 _EXPIRE_S = 60.0
 _WORDS = 500
 """Characters kept of what the store said."""
-
-Encode = Callable[..., list[Point]]
-"""PointEncoder.encode, given the registry."""
 
 log = structlog.get_logger()
 
@@ -86,9 +80,7 @@ class SeriesConsumer:
         Raises:
             Held: The store, or the ledger's disk, cannot take it now.
         """
-        work = _Work()
-        work.add(batch.messages, outcomes, base=batch.base, encode=self._encode_now())
-        self._write(work)
+        work = self._write(range(batch.base, batch.last + 1), batch.messages, outcomes)
         counts = work.message_counts() + work.point_counts()
         counts["lost"] = batch.base - self._position - 1
         with _held_by_disk():
@@ -118,12 +110,10 @@ class SeriesConsumer:
         """Do nothing: a batch handled is durable."""
 
     def _replay(self, requested: Sequence[Requested]) -> None:
-        work, outcomes = _Work(), []
-        for letter in requested:
-            outcome = self._decode(letter.position, letter.message)
-            outcomes.append(outcome)
-            work.add([letter.message], [outcome], base=letter.position, encode=self._encode_now())
-        self._write(work)
+        positions = [letter.position for letter in requested]
+        messages = [letter.message for letter in requested]
+        outcomes = [self._decode(letter.position, letter.message) for letter in requested]
+        work = self._write(positions, messages, outcomes)
         again = {draft.position: draft for draft in work.letters}
         settled = [
             _settled(letter, outcome, again.get(letter.position))
@@ -132,47 +122,57 @@ class SeriesConsumer:
         self._ledger.settle(settled, work.point_counts())
         log.info("dead_letters_replayed", tried=len(requested), failed=len(again))
 
-    def _encode_now(self) -> Encode:
-        return partial(self._encoder.encode, registry=self._registry())
-
-    def _write(self, work: "_Work") -> None:
-        if not work.points:
-            return
-        try:
-            work.refuse(self._store.write(work.points))
-        except StoreHeld as held:
-            raise Held(str(held)) from held
+    def _write(
+        self, positions: Sequence[int], messages: Sequence[Message], outcomes: Sequence[Outcome]
+    ) -> "_Work":
+        """Write what messages come to into the store; return the account of it."""
+        work = _Work(positions, messages, outcomes)
+        work.encode(self._encoder, self._registry())
+        if work.points:
+            try:
+                work.refuse(self._store.write(work.points))
+            except StoreHeld as held:
+                raise Held(str(held)) from held
+        return work
 
 
 class _Work:
-    """What a few messages come to: points for the store, counts and dead letters."""
+    """What some messages come to: points for the store, counts and dead letters."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, positions: Sequence[int], messages: Sequence[Message], outcomes: Sequence[Outcome]
+    ) -> None:
         self.points: list[Point] = []
         self.letters: list[LetterDraft] = []
-        self._owners: list[tuple[int, Message, tuple[Observation, ...]]] = []
+        self._positions = positions
+        self._messages = messages
+        self._outcomes = outcomes
         self._ends: list[int] = []
+        self._stored = 0
         self._ignored: Counter[str] = Counter()
         self._refused_points = 0
-        self._refused_messages = 0
 
-    def add(
-        self, messages: Sequence[Message], outcomes: Sequence[Outcome], *, base: int, encode: Encode
-    ) -> None:
-        """Take in messages with the positions ``base``, ``base + 1``, …, and what came of them."""
-        points, owners, ends = self.points, self._owners, self._ends
-        for position, message, outcome in zip(count(base), messages, outcomes, strict=False):
+    def encode(self, encoder: PointEncoder, registry: Registry) -> None:
+        """Make the points, and the dead letters of what could not be decoded."""
+        points, ends, encode = self.points, self._ends, encoder.encode
+        for position, message, outcome in zip(
+            self._positions, self._messages, self._outcomes, strict=True
+        ):
             if isinstance(outcome, tuple):
+                self._stored += 1
                 points += encode(
-                    outcome, payload=message.payload, topic=message.topic, position=position
+                    outcome,
+                    payload=message.payload,
+                    topic=message.topic,
+                    position=position,
+                    registry=registry,
                 )
-                owners.append((position, message, outcome))
-                ends.append(len(points))
             elif isinstance(outcome, Ignored):
                 self._ignored[f"ignored:{outcome.reason.value}"] += 1
             else:
                 reason, detail = outcome.reason.value, outcome.detail
                 self.letters.append(LetterDraft(position, message, reason, detail))
+            ends.append(len(points))
 
     def refuse(self, rejected: Sequence[Rejected]) -> None:
         """Make dead letters of the messages whose points the store refused for good."""
@@ -180,25 +180,24 @@ class _Work:
         words: dict[int, list[str]] = {}
         for one in rejected:
             words.setdefault(bisect_right(self._ends, one.index), []).append(one.words)
-        self._refused_messages = len(words)
+        self._stored -= len(words)
         for index, said in sorted(words.items()):
-            position, message, observations = self._owners[index]
             begin = self._ends[index - 1] if index else 0
+            outcome = self._outcomes[index]
             self.letters.append(
                 LetterDraft(
-                    position,
-                    message,
+                    self._positions[index],
+                    self._messages[index],
                     reason=DeadLetterReason.STORE_REFUSED.value,
                     detail=said[0][:_WORDS],
-                    device=observations[0].device_id,
+                    device=outcome[0].device_id if isinstance(outcome, tuple) else "",
                     stored_points=self._ends[index] - begin - len(said),
                 )
             )
 
     def message_counts(self) -> Counter[str]:
         """Return how many messages were stored, and how many ignored by reason."""
-        counts = Counter({"stored": len(self._owners) - self._refused_messages})
-        return counts + self._ignored
+        return Counter(stored=self._stored) + self._ignored
 
     def point_counts(self) -> Counter[str]:
         """Return how many points were encoded, accepted and rejected."""
