@@ -73,13 +73,12 @@ class Display:
         self._plain_at = float("-inf")
 
     def start(self) -> None:
-        """Say where everything is, and begin."""
+        """Say where everything is, on lines of their own that can be copied, and begin."""
+        for label, text in _places(self._scene):
+            self._console.print(f"{label}: {text}", soft_wrap=True, markup=False, highlight=False)
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False, transient=False)
             self._live.start()
-            return
-        for label, text in _places(self._scene):
-            self._console.print(f"{label}: {text}", soft_wrap=True, markup=False, highlight=False)
 
     def show(self, moment: Moment, monotonic: float) -> None:
         """Show a moment; ``monotonic`` is the real time in seconds, for the plain lines' pace."""
@@ -145,13 +144,10 @@ def _line(scene: Scene, moment: Moment) -> str:
 
 
 def _panel(scene: Scene, moment: Moment) -> RenderableType:
-    places = Table.grid(padding=(0, 2))
-    for label, text in _places(scene):
-        places.add_row(Text(label, style="dim"), Text(text, overflow="fold"))
     figures = Table.grid(padding=(0, 2))
     for label, text in _figures(moment):
         figures.add_row(Text(label, style="dim"), Text(text, style="bold"))
-    parts: list[RenderableType] = [places, Text(""), figures]
+    parts: list[RenderableType] = [figures]
     if moment.history:
         done, total = moment.history
         parts += [
