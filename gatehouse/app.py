@@ -7,7 +7,10 @@ not, leaves nothing to repair; a clean one only saves the time of replaying.
 """
 
 import asyncio
-from contextlib import ExitStack
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import Self
 
@@ -42,6 +45,8 @@ log = structlog.get_logger()
 
 STATUS_S = 1.0
 PAGING_S = 1.0
+WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError)
+"""A database that is away or locked, a disk that is full: they pass, and nothing dies of them."""
 
 
 class Service:
@@ -90,11 +95,13 @@ class Service:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(pipeline.run(), name="pipeline")
-                    tasks.create_task(self._page(), name="paging")
-                    tasks.create_task(self._tell(pipeline), name="status")
+                    tasks.create_task(_repeat("paging", self._page, PAGING_S), name="paging")
+                    tell = partial(self._tell, pipeline)
+                    tasks.create_task(_repeat("status", tell, STATUS_S), name="status")
                     tasks.create_task(keep_console(), name="console")
             finally:
-                self._write_status(pipeline)
+                with suppress(*WAITED_FOR):
+                    self._write_status(pipeline)
         log.info("service_stopped")
 
     def _open(self, stack: ExitStack) -> None:
@@ -159,26 +166,12 @@ class Service:
         return self._decoder.reply(message.topic, message.payload)
 
     async def _page(self) -> None:
-        """Climb and send again and again; a database that is away is waited for."""
-        held = False
-        while True:
-            try:
-                await asyncio.to_thread(self._paging.tick)
-            except OperationalError as error:
-                if not held:
-                    log.error("paging_held", why=str(error.orig))
-                held = True
-            else:
-                if held:
-                    log.info("paging_resumed")
-                held = False
-            await asyncio.sleep(PAGING_S)
+        """Climb and send what is due, in a thread of its own."""
+        await asyncio.to_thread(self._paging.tick)
 
     async def _tell(self, pipeline: Pipeline) -> None:
-        """Write ``status.json`` again and again."""
-        while True:
-            self._write_status(pipeline)  # A few milliseconds; one writer, so never half a file.
-            await asyncio.sleep(STATUS_S)
+        """Write ``status.json``: a few milliseconds, by one writer, so never half a file."""
+        self._write_status(pipeline)
 
     def _write_status(self, pipeline: Pipeline) -> None:
         parts = pipeline.status()
@@ -193,3 +186,20 @@ class Service:
             judged=self._alerts.counters(),
         )
         write_status(self._settings.data_dir, status)
+
+
+async def _repeat(work: str, act: Callable[[], Awaitable[None]], every_s: float) -> None:
+    """Act again and again; wait for what passes, and tell of it when it begins and when it ends."""
+    held = False
+    while True:
+        try:
+            await act()
+        except WAITED_FOR as error:
+            if not held:
+                log.error(f"{work}_held", why=str(getattr(error, "orig", error)))
+            held = True
+        else:
+            if held:
+                log.info(f"{work}_resumed")
+            held = False
+        await asyncio.sleep(every_s)

@@ -17,6 +17,7 @@ import pytest
 from devices.clock import HOUR
 from ingest.journal import Journal, JournalFull, JournalRefused
 from ingest.journal_file import list_files
+from tests.disk import small_disk
 from tests.messages import message, messages
 from tests.servers import wait_until
 
@@ -167,19 +168,10 @@ def test_a_half_written_batch_is_no_batch(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def eight_mib(tmp_path: Path) -> Iterator[Path]:
     """A disk of eight megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", mib=8) as folder:
+        yield folder
 
 
 def fill(journal: Journal) -> None:
@@ -188,11 +180,11 @@ def fill(journal: Journal) -> None:
         journal.append([message(number, payload=b'{"n":%d,"x":"%s"}' % (number, b"x" * 20_000))])
 
 
-def test_a_full_disk_holds_and_then_goes_on(small_disk: Path) -> None:
+def test_a_full_disk_holds_and_then_goes_on(eight_mib: Path) -> None:
     """A disk without room refuses the append and keeps the rest; with room again, it goes on."""
-    ballast = small_disk / "ballast"
+    ballast = eight_mib / "ballast"
     ballast.write_bytes(bytes(3 * 1024 * 1024))
-    with closing(Journal.open(small_disk / "journal", min_free_bytes=0)) as journal:
+    with closing(Journal.open(eight_mib / "journal", min_free_bytes=0)) as journal:
         with pytest.raises(JournalFull, match="disk"):
             fill(journal)
         held = journal.head
@@ -202,20 +194,20 @@ def test_a_full_disk_holds_and_then_goes_on(small_disk: Path) -> None:
         wait_until(lambda: appends(journal, held), what="appending again")
         assert read_numbers(journal) == list(range(held + 1))
         assert journal.status().problem == ""
-    with closing(Journal.open(small_disk / "journal", min_free_bytes=0)) as journal:
+    with closing(Journal.open(eight_mib / "journal", min_free_bytes=0)) as journal:
         assert journal.head == held + 1
 
 
-def test_a_start_on_a_full_disk_says_so(small_disk: Path) -> None:
+def test_a_start_on_a_full_disk_says_so(eight_mib: Path) -> None:
     """Where not even the lock's neighbours fit, the refusal names the folder and the disk."""
-    with closing(Journal.open(small_disk / "journal", min_free_bytes=0)) as journal:
+    with closing(Journal.open(eight_mib / "journal", min_free_bytes=0)) as journal:
         journal.append(messages([1]))
     with suppress(OSError):
-        (small_disk / "ballast").write_bytes(bytes(16 * 1024 * 1024))
+        (eight_mib / "ballast").write_bytes(bytes(16 * 1024 * 1024))
     with pytest.raises(JournalRefused, match="room"):
-        Journal.open(small_disk / "journal", min_free_bytes=0)
-    (small_disk / "ballast").unlink()
-    with closing(Journal.open(small_disk / "journal", min_free_bytes=0)) as journal:
+        Journal.open(eight_mib / "journal", min_free_bytes=0)
+    (eight_mib / "ballast").unlink()
+    with closing(Journal.open(eight_mib / "journal", min_free_bytes=0)) as journal:
         assert read_numbers(journal) == [1]
 
 
@@ -228,14 +220,14 @@ def appends(journal: Journal, number: int) -> bool:
     return True
 
 
-def test_free_disk_is_left_to_others(small_disk: Path) -> None:
+def test_free_disk_is_left_to_others(eight_mib: Path) -> None:
     """The journal stops before the disk is full, as far before as it is told."""
     left = 4 * 1024 * 1024
-    with closing(Journal.open(small_disk / "journal", min_free_bytes=left)) as journal:
+    with closing(Journal.open(eight_mib / "journal", min_free_bytes=left)) as journal:
         with pytest.raises(JournalFull, match="leaves"):
             fill(journal)
         assert journal.head > 10
-        assert shutil.disk_usage(small_disk).free >= left - 1024 * 1024
+        assert shutil.disk_usage(eight_mib).free >= left - 1024 * 1024
 
 
 def test_a_bound_in_bytes_gives_up_read_history_first(tmp_path: Path) -> None:
