@@ -2,8 +2,8 @@
 
 from devices.example import check_examples
 from devices.profile import ProfileError, built_in, load_profiles
+from gatehouse.parts import open_series
 from gatehouse.settings import SettingsError, load
-from ingest.series import open_store
 
 
 def check_everything() -> list[str]:
@@ -16,9 +16,9 @@ def check_everything() -> list[str]:
     if settings.mqtt is None:
         problems.append("GATEHOUSE_MQTT_URL: not set; say where the broker is")
     try:
-        open_store(settings.series_url, token=None, data_dir=settings.data_dir).close()
-    except ValueError as error:
-        problems.append(f"GATEHOUSE_SERIES_URL: {error}")
+        open_series(settings).close()
+    except SettingsError as error:
+        problems.append(str(error))
     folders = [settings.profiles_dir] if settings.profiles_dir else []
     try:
         profiles = load_profiles(built_in(), *folders)

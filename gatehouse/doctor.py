@@ -1,16 +1,24 @@
 """``gatehouse doctor``: connect to everything once, and say what is wrong and what to do."""
 
 import asyncio
+import os
+import shutil
+import stat
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from devices.clock import MINUTE, SECOND, rfc3339, wall_now
+from devices.tables import site
 from gatehouse.database import connect, newest_revision, revision
-from gatehouse.settings import Settings
+from gatehouse.parts import open_series
+from gatehouse.settings import Settings, SettingsError
 from ingest.doctor import visit_broker
-from ingest.series import StoreHeld, open_store
+from ingest.journal_room import GIB
+from ingest.series import StoreHeld
 from ingest.source import SourceStatus
 from ingest.status import read_status
 
@@ -40,13 +48,18 @@ class Found:
 
 
 async def examine(settings: Settings) -> list[Found]:
-    """Examine broker, receive window, series store, state database and clock."""
+    """Examine broker, receive window, data folder, series store, state database and clock.
+
+    Raises:
+        SettingsError: There is no data folder and none can be made.
+    """
+    settings.make_data_dir()
     broker, store, database = await asyncio.gather(
         _broker(settings),
         asyncio.to_thread(_store, settings),
         asyncio.to_thread(_database, settings),
     )
-    return [*broker, store, database, _clock(settings)]
+    return [*broker, _folder(settings), store, *database, _clock(settings)]
 
 
 async def _broker(settings: Settings) -> list[Found]:
@@ -87,14 +100,32 @@ def _window(status: SourceStatus, receive_maximum: int) -> Found:
     )
 
 
+def _folder(settings: Settings) -> Found:
+    name, folder = "data folder", settings.data_dir.absolute()
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Found(name, False, f"{folder} cannot be written: give it to the user of the service")
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Found(
+            name, False, f"{folder} is open to others (mode {mode:o}): chmod -R go= {folder}"
+        )
+    free, wanted = shutil.disk_usage(folder).free / GIB, settings.journal.min_free_gib
+    if free < wanted:
+        return Found(
+            name,
+            False,
+            f"its disk has {free:.2f} GiB left and [journal] min_free_gib leaves {wanted:g} to "
+            "others, so nothing is taken in: free some",
+        )
+    return Found(name, True, f"{folder}, {free:,.1f} GiB free")
+
+
 def _store(settings: Settings) -> Found:
-    token = settings.series_token.get_secret_value() if settings.series_token else None
     name = "series store"
     try:
-        settings.make_data_dir()
-        store = open_store(settings.series_url, token=token, data_dir=settings.data_dir)
-    except ValueError as error:
-        return Found(name, False, f"GATEHOUSE_SERIES_URL: {error}")
+        store = open_series(settings)
+    except SettingsError as error:
+        return Found(name, False, str(error))
     try:
         store.check()
     except StoreHeld as error:
@@ -105,16 +136,20 @@ def _store(settings: Settings) -> Found:
     return Found(name, True, f"{kind}, a canary was written and read back")
 
 
-def _database(settings: Settings) -> Found:
-    name = "state database"
+def _database(settings: Settings) -> list[Found]:
     engine = connect(settings)
     try:
-        found, wanted = revision(engine), newest_revision()
+        schema = _schema(revision(engine), newest_revision())
+        return [schema, *_sites(engine, settings)] if schema.well else [schema]
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).partition("\n")[0]
-        return Found(name, False, f"{reason}: check GATEHOUSE_DATABASE_URL")
+        return [Found("state database", False, f"{reason}: check GATEHOUSE_DATABASE_URL")]
     finally:
         engine.dispose()
+
+
+def _schema(found: str | None, wanted: str | None) -> Found:
+    name = "state database"
     if found is None:
         return Found(name, False, "empty: run `gatehouse migrate`")
     if found != wanted:
@@ -122,11 +157,29 @@ def _database(settings: Settings) -> Found:
     return Found(name, True, f"reached, schema {found}")
 
 
+def _sites(engine: Engine, settings: Settings) -> list[Found]:
+    """Return the names in ``[thresholds.sites]`` that would never apply."""
+    with engine.connect() as connection:
+        known = set(connection.scalars(select(site.c.id)))
+    return [
+        Found(
+            "thresholds",
+            False,
+            f"[thresholds.sites.{name}]: the registry has no such site; "
+            f"known are {', '.join(sorted(known)) or 'none'}",
+        )
+        for name in sorted(set(settings.thresholds.sites) - known)
+    ]
+
+
 def _clock(settings: Settings) -> Found:
     now = wall_now()
     if now < SET_SINCE:
         return Found("clock", False, f"says {rfc3339(now)}: set it, and keep it with NTP")
-    last = read_status(settings.data_dir)
+    try:
+        last = read_status(settings.data_dir)
+    except msgspec.DecodeError:
+        last = None  # Damaged, or another version's: a service that runs replaces it.
     ahead = last.wall_at - now if last else 0
     if ahead > MINUTE:
         return Found(

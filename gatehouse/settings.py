@@ -24,6 +24,7 @@ from pydantic import (
 from alerts.escalation import Policies
 from alerts.thresholds import Thresholds
 from devices.clock import Clock, ScaledClock, WallClock
+from gatehouse.address import bind_address, database_address, split_bind, web_address
 from ingest.broker import MqttSettings
 
 DEMO_CLOCK = "clock.json"
@@ -94,9 +95,9 @@ class Settings(BaseModel):
     mqtt: MqttSettings | None = None
     series_url: str | None = None
     series_token: SecretStr | None = None
-    database_url: str | None = None
-    console_bind: Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")] = "127.0.0.1:8080"
-    console_url: str = ""
+    database_url: Annotated[str, AfterValidator(database_address)] | None = None
+    console_bind: Annotated[str, AfterValidator(bind_address)] = "127.0.0.1:8080"
+    console_url: Annotated[str, AfterValidator(web_address)] = ""
     language: Literal["en", "zh"] = "en"
     zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
     profiles_dir: Path | None = None
@@ -120,9 +121,13 @@ class Settings(BaseModel):
     def make_data_dir(self) -> None:
         """Make the data folder, for its owner only, if it is not there.
 
+        A folder that was made by somebody else may be open to others; what this process makes from
+        now on is not.
+
         Raises:
             SettingsError: It cannot be made.
         """
+        os.umask(0o077)
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -133,12 +138,12 @@ class Settings(BaseModel):
     @property
     def console_host(self) -> str:
         """The host part of ``console_bind``."""
-        return self.console_bind.rpartition(":")[0]
+        return split_bind(self.console_bind)[0]
 
     @property
     def console_port(self) -> int:
         """The port part of ``console_bind``."""
-        return int(self.console_bind.rpartition(":")[2])
+        return split_bind(self.console_bind)[1]
 
     @property
     def page_url(self) -> str:

@@ -52,7 +52,7 @@ def read_status(data_dir: Path) -> ServiceStatus | None:
 
     Raises:
         OSError: It cannot be read.
-        msgspec.ValidationError: Another version of the program wrote it.
+        msgspec.DecodeError: It is damaged, or another version of the program wrote it.
     """
     try:
         content = (data_dir / _NAME).read_bytes()

@@ -99,9 +99,9 @@ def _told(settings: Settings) -> dict[str, int]:
     """Return the followers' durable cursors, as the service told them last."""
     try:
         status = read_status(settings.data_dir)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise Failure(
-            "status.json is another version's: restart the service, or delete the file"
+            "status.json is damaged or another version's: restart the service, or delete the file"
         ) from error
     return {name: one.durable for name, one in status.pipeline.followers.items()} if status else {}
 

@@ -80,7 +80,9 @@ def test_check_connects_to_nothing(tmp_path: Path) -> None:
     environment = {
         "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
         "GATEHOUSE_MQTT_URL": "mqtt://nobody.invalid",
-        "GATEHOUSE_SERIES_URL": "influxdb1://nobody.invalid:8086/x",
+        "GATEHOUSE_SERIES_URL": "influxdb1://gatehouse@nobody.invalid:8086/x",
+        "GATEHOUSE_SERIES_TOKEN": "secret",
+        "GATEHOUSE_DATABASE_URL": "postgresql://nobody.invalid/x",
     }
     done = gatehouse("check", environment=environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -144,6 +146,7 @@ def test_doctor_says_what_is_well_and_what_is_not(tmp_path: Path, mosquitto: Mos
         "broker",
         "subscription",
         "receive window",
+        "data folder",
         "series store",
         "state database",
         "clock",
@@ -152,6 +155,37 @@ def test_doctor_says_what_is_well_and_what_is_not(tmp_path: Path, mosquitto: Mos
     ill = gatehouse("doctor", environment=environment)
     assert ill.returncode == 1
     assert "WRONG broker" in ill.stdout
+
+
+def test_doctor_names_what_is_wrong_in_folder_and_file(tmp_path: Path) -> None:
+    """A folder open to others, a threshold for a site that is not there, a damaged status."""
+    (data := tmp_path / "data").mkdir(mode=0o755)
+    config = tmp_path / "gatehouse.toml"
+    config.write_text("[thresholds.sites.nroth.fever]\ncontact_celsius = 37.2\n")
+    environment = {"GATEHOUSE_DATA_DIR": str(data), "GATEHOUSE_CONFIG": str(config)}
+    assert gatehouse("migrate", environment=environment).returncode == 0
+    (data / "status.json").write_text('{"at": 17')
+    ill = gatehouse("doctor", environment=environment)
+    assert (ill.returncode, ill.stderr) == (1, "")
+    wrong = [line for line in ill.stdout.splitlines() if line.startswith("WRONG")]
+    assert [line.split(":")[0] for line in wrong] == [
+        "WRONG broker",
+        "WRONG data folder",
+        "WRONG thresholds",
+    ]
+    assert f"chmod -R go= {data}" in wrong[1]
+    assert "nroth" in wrong[2]
+
+
+def test_what_is_kept_is_its_owners_only(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """Also in a folder that others may look into: there are names, flats and payloads in it."""
+    service = RunningService(tmp_path / "service", mqtt_url=mosquitto.url)
+    service.data_dir.mkdir(mode=0o755)
+    service.start()
+    kept = [path for path in service.data_dir.rglob("*") if path.is_file()]
+    assert {"state.db", "ledger.db", "lock", "status.json"} <= {path.name for path in kept}
+    assert not [path for path in kept if path.stat().st_mode & 0o077]
+    assert service.stop() == 0
 
 
 def test_a_taken_console_port_does_not_stop_the_intake(
