@@ -36,6 +36,8 @@ DUE_PER_TICK = 500
 FACTS_PER_TICK = 100
 
 _Run = Callable[[Any], tuple[Any, Sequence[Finding]]]
+_Watch = dict[type, list[tuple[RuleStates, Context]]]
+"""By the type of an observation: the rules that may have keys for it, and what they look at."""
 
 
 class Engine:
@@ -72,7 +74,6 @@ class Engine:
         self._clock = clock
         self._policies = policies
         self._states = {rule.name: RuleStates(rule) for rule in rules}
-        self._by_type: dict[type, list[RuleStates]] = {}
         self._agenda = Agenda()
         self._behind = WriteBehind(database)
         self._progress = msgspec.structs.replace(self._behind.durable, journal=journal)
@@ -80,8 +81,6 @@ class Engine:
             for states in self._states.values():
                 states.load(connection)
         for states in self._states.values():
-            for observed in states.rule.observes:
-                self._by_type.setdefault(observed, []).append(states)
             for key, slot in states.slots.items():
                 self._agenda.plan(states, key, slot)
 
@@ -101,14 +100,14 @@ class Engine:
 
         Those that were handled before, and come again because something was held, are left out.
         """
-        contexts = self._contexts()
+        watch = self._watch()
         judged = ignored = 0
         seen = max(0, self._progress.books.position + 1 - base)
         outcomes = outcomes[seen:]
         for position, outcome in enumerate(outcomes, start=base + seen):
             if isinstance(outcome, tuple):
                 judged += 1
-                self._judge(outcome, position, contexts)
+                self._judge(outcome, position, watch)
             elif isinstance(outcome, Ignored):
                 ignored += 1
         books = self._progress.books
@@ -155,25 +154,31 @@ class Engine:
             for name, states in self._states.items()
         }
 
-    def _judge(
-        self, observations: Sequence[Observation], position: int, contexts: dict[str, Context]
-    ) -> None:
+    def _watch(self) -> _Watch:
+        """Return which rules look at which observations, at this moment."""
+        contexts = self._contexts()
+        watch: _Watch = {}
+        for name, states in self._states.items():
+            for observed in states.rule.observes:
+                watch.setdefault(observed, []).append((states, contexts[name]))
+        return watch
+
+    def _judge(self, observations: Sequence[Observation], position: int, watch: _Watch) -> None:
         """Hand one message's observations to every key of every rule they concern."""
-        if len(observations) == 1:
-            observation = observations[0]
-            for states in self._by_type.get(type(observation), ()):
-                context = contexts[states.rule.name]
-                for key in states.rule.keys(observation, context):
-                    self._advance(states, key, (Evidence(observation, position),), context)
-            return
-        inputs: dict[tuple[str, str], list[Evidence]] = {}
+        inputs: dict[tuple[RuleStates, str], tuple[Context, list[Evidence]]] = {}
+        is_alone = len(observations) == 1
         for observation in observations:
-            for states in self._by_type.get(type(observation), ()):
-                name = states.rule.name
-                for key in states.rule.keys(observation, contexts[name]):
-                    inputs.setdefault((name, key), []).append(Evidence(observation, position))
-        for (name, key), evidence in inputs.items():
-            self._advance(self._states[name], key, evidence, contexts[name])
+            evidence = Evidence(observation, position)
+            for states, context in watch.get(type(observation), ()):
+                for key in states.rule.keys(observation, context):
+                    if is_alone:
+                        self._advance(states, key, (evidence,), context)
+                    elif (states, key) in inputs:
+                        inputs[states, key][1].append(evidence)
+                    else:
+                        inputs[states, key] = (context, [evidence])
+        for (states, key), (context, several) in inputs.items():
+            self._advance(states, key, several, context)
 
     def _advance(
         self, states: RuleStates, key: str, evidence: Sequence[Evidence], context: Context
@@ -186,7 +191,10 @@ class Engine:
         elif position <= slot.position:
             return
         state = states.read(slot)
-        after, findings = _step(states.rule, key, state, evidence, context)
+        if len(evidence) == 1:
+            after, findings = states.rule.step(key, state, evidence[0], context)
+        else:
+            after, findings = _step(states.rule, key, state, evidence, context)
         if findings:
             self._commit(
                 states,
