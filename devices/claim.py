@@ -28,6 +28,7 @@ class Claims:
         for pattern, reader in readers:
             self._tree.add(pattern, reader)
         self._known: _Known = {}
+        self._answered: _Known = {}
         self._registered: tuple[Registry | None, _Known] = (None, {})
 
     def find(self, topic: str) -> tuple[Claim, ...]:
@@ -43,6 +44,19 @@ class Claims:
                 for name, stood in names.items():
                     checked_id(stood, name)
             _keep(self._known, topic, claims)
+        return claims
+
+    def find_answered(self, topic: str) -> tuple[Claim, ...]:
+        """Return the same if one of them may answer, else none.
+
+        Raises:
+            DecodeError: As :meth:`find`.
+        """
+        claims = self._answered.get(topic)
+        if claims is None:
+            claims = self.find(topic)
+            claims = claims if any(reader.answer for reader, _ in claims) else ()
+            _keep(self._answered, topic, claims)
         return claims
 
     def find_registered(self, topic: str, registry: Registry) -> tuple[Claim, ...]:

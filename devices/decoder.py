@@ -84,8 +84,8 @@ class Decoder:
     def reply(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
         """Return topic and payload of the answer that the device waits for, if it waits."""
         try:
-            claims = self._claims.find(topic)
-            if len(payload) > MAX_PAYLOAD or not any(reader.answer for reader, _ in claims):
+            claims = self._claims.find_answered(topic)
+            if not claims or len(payload) > MAX_PAYLOAD:
                 return None
             reader, scope = _first_fitting(claims, payload)
             return reader.answer(scope) if reader.answer else None

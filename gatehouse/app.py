@@ -7,6 +7,7 @@ not, leaves nothing to repair; a clean one only saves the time of replaying.
 """
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
@@ -43,6 +44,8 @@ from ingest.status import ServiceStatus, write_status
 
 log = structlog.get_logger()
 
+_YOUNG = 50_000
+"""New containers before Python looks for garbage: several batches' worth, all of it soon freed."""
 STATUS_S = 1.0
 PAGING_S = 1.0
 WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError)
@@ -81,6 +84,7 @@ class Service:
 
     async def run(self) -> None:
         """Take in, judge and tell until cancelled; a part that fails ends the whole."""
+        _look_less_for_garbage()
         log.info("service_started", version=version("gatehouse"), data=str(self._settings.data_dir))
         async with Publisher(self._mqtt) as publisher:
             pipeline = Pipeline(
@@ -203,3 +207,14 @@ async def _repeat(work: str, act: Callable[[], Awaitable[None]], every_s: float)
                 log.info(f"{work}_resumed")
             held = False
         await asyncio.sleep(every_s)
+
+
+def _look_less_for_garbage() -> None:
+    """Leave what has been loaded alone, and make rounds by the batch, not by the message.
+
+    Messages, observations and states hold no cycles, yet the collector's rounds over the tuples
+    and lists around them took a tenth of the process's time (tests/bench).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG)
