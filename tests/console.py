@@ -114,9 +114,9 @@ class World:
         write_status(self.data_dir, msgspec.convert(told, ServiceStatus))
 
 
-def make_world(folder: Path, **overrides: Any) -> World:
+def make_world(folder: Path, *, database_url: str = "", **overrides: Any) -> World:
     """Build a community of two grids with an account for each role, signed in nowhere."""
-    engine = create(f"sqlite:///{folder / 'state.db'}")
+    engine = create(database_url or f"sqlite:///{folder / 'state.db'}")
     with engine.begin() as connection:
         for tables in (registry_tables, alerts.tables, dashboards.tables):
             tables.metadata.create_all(connection)

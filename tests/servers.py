@@ -268,9 +268,13 @@ class PostgreSQL:
         wait_until(self._answers, what="postgresql")
         return self
 
-    def stop(self) -> None:
-        """End it without waiting for clients, and remove its folder."""
+    def end(self) -> None:
+        """End it without waiting for clients; it can be started again."""
         self._process.end(signal.SIGINT)
+
+    def stop(self) -> None:
+        """End it, and remove its folder."""
+        self.end()
         shutil.rmtree(self._folder)
 
     def database(self) -> str:

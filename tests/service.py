@@ -19,7 +19,13 @@ class RunningService:
     """``gatehouse run`` in its own process, with its settings in the environment."""
 
     def __init__(
-        self, folder: Path, *, mqtt_url: str, series_url: str | None = None, toml: str = ""
+        self,
+        folder: Path,
+        *,
+        mqtt_url: str,
+        series_url: str | None = None,
+        database_url: str | None = None,
+        toml: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = folder / "data"
@@ -34,6 +40,8 @@ class RunningService:
         }
         if series_url:
             self.settings_environment["GATEHOUSE_SERIES_URL"] = series_url
+        if database_url:
+            self.settings_environment["GATEHOUSE_DATABASE_URL"] = database_url
         self.settings = load(self.settings_environment)
         self._process = Process(
             [sys.executable, "-m", "gatehouse", "run"],

@@ -10,7 +10,8 @@ import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from dashboards.console import view
@@ -68,7 +69,9 @@ def create_app(context: ConsoleContext) -> FastAPI:
     app.add_exception_handler(SignInNeeded, _send_to_sign_in)
     app.add_exception_handler(HTTPException, _show_refusal)
     app.add_exception_handler(RequestValidationError, _show_bad_form)
+    app.add_exception_handler(DataError, _show_bad_form)
     app.add_exception_handler(OperationalError, _show_database_away)
+    app.add_exception_handler(PoolTimeout, _show_database_away)
     app.add_middleware(SecurityHeaders, secure=context.secure)
     return app
 
@@ -115,5 +118,5 @@ def _show_database_away(request: Request, error: Exception) -> Response:
 
 
 def _show_bad_form(request: Request, _error: Exception) -> Response:
-    """Refuse input that no form of ours sends, without repeating it."""
+    """Refuse input that no form of ours sends, or no database takes, without repeating it."""
     return view.render(request, visit(request), "refused.html", status=422, code=422)

@@ -1,28 +1,77 @@
 """The whole service where something it stands on gives way and comes back."""
 
+import asyncio
 from pathlib import Path
 
 import aiomqtt
+import httpx
 
+from devices.clock import wall_now
 from tests.disk import fill, small_disk
-from tests.servers import Mosquitto, wait_until
+from tests.registry_folder import Flat, write_registry
+from tests.servers import Mosquitto, PostgreSQL, wait_until
 from tests.service import RunningService
 
 LEFT_TO_OTHERS = "[journal]\nmin_free_gib = 0.001\n"
+FEVER = b'{"kind":"temperature","celsius":39.2,"body_site":"axillary"}'
 
 
-async def test_a_full_disk_stops_the_acks_and_nothing_else(
-    tmp_path: Path, mosquitto: Mosquitto
-) -> None:
+def test_a_full_disk_stops_the_acks_and_nothing_else(tmp_path: Path, mosquitto: Mosquitto) -> None:
     """With no room the service says so and lives; with room again, what was held is stored."""
     with small_disk(tmp_path / "disk", mib=8) as disk:
         service = RunningService(disk, mqtt_url=mosquitto.url, toml=LEFT_TO_OTHERS).start()
         ballast = fill(disk / "data")
         wait_until(lambda: "status_held" in service.log, what="the status to be held")
-        async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
-            await client.publish("nobody/knows", b"this", qos=1)
+        asyncio.run(publish(mosquitto, "nobody/knows", b"this"))
         wait_until(lambda: "journal_full" in service.log, what="the journal to be full")
         assert service.running
         ballast.unlink()
         wait_until(lambda: service.has_caught_up(1), what="what was held")
         assert service.stop() == 0
+
+
+def test_a_state_database_that_goes_away_and_comes_back(
+    tmp_path: Path, mosquitto: Mosquitto, postgresql: PostgreSQL
+) -> None:
+    """Meanwhile readings are stored and the console says what is wrong; then the page goes out."""
+    database = postgresql.database()
+    service = RunningService(tmp_path / "run", mqtt_url=mosquitto.url, database_url=database)
+    flat = Flat("h1", (("t1", "gatehouse"),))
+    service.import_registry(write_registry(tmp_path / "registry", [flat]), now=wall_now())
+    service.start()
+    console = f"http://127.0.0.1:{service.console_port}"
+    wait_until(lambda: answer(f"{console}/health/live") == 200, what="the console")
+    postgresql.end()
+    try:
+        asyncio.run(publish(mosquitto, "gatehouse/v1/s/t1", FEVER))
+        wait_until(lambda: "paging_held" in service.log, what="paging to be held")
+        wait_until(lambda: "follower_held" in service.log, what="the alerts to be held")
+        wait_until(lambda: stored(service) == 1, what="the reading to be stored")
+        assert answer(f"{console}/", cookie="x" * 32) == 503
+        assert service.running
+    finally:
+        postgresql.start()
+    wait_until(lambda: "page_sent" in service.log, what="the page to be sent")
+    wait_until(lambda: service.has_caught_up(1), what="the alerts")
+    assert service.log.count("incident_opened") == 1
+    assert service.stop() == 0
+
+
+async def publish(broker: Mosquitto, topic: str, payload: bytes) -> None:
+    """Publish one message, which the broker confirms."""
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        await client.publish(topic, payload, qos=1)
+
+
+def stored(service: RunningService) -> int:
+    """Return how many messages are in the series store."""
+    status = service.status()
+    return status.books.stored if status else 0
+
+
+def answer(url: str, *, cookie: str = "") -> int:
+    """Return what a browser with a session cookie is answered; 0: nobody is there."""
+    try:
+        return httpx.get(url, cookies={"gatehouse": cookie}).status_code
+    except httpx.TransportError:
+        return 0

@@ -22,6 +22,8 @@ from devices.clock import HOUR, ManualClock
 from devices.csv_import import import_folder
 from devices.outcome import Outcome
 from gatehouse.database import create, migrate, newest_revision, revision
+from tests.console import make_world
+from tests.console_http import submit, visit
 from tests.judging import at, community, temperature
 from tests.office import NOW, Office
 from tests.servers import PostgreSQL
@@ -120,3 +122,36 @@ def test_a_refused_statement_is_told_without_its_values(state_database: Engine) 
     statement = str(refused.value).partition("[SQL")[2]
     assert "INSERT INTO resident" in statement
     assert "Sun Mei" not in statement
+
+
+async def test_the_console_works_on_it(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    """Signing in, a case, a note and a name are as on SQLite."""
+    world = make_world(tmp_path, database_url=postgresql.database())
+    case = world.find()
+    async with visit(world, "worker") as client:
+        assert case in (await client.get("/")).text
+        assert (await submit(client, f"/incidents/{case}/acknowledge")).status_code == 303
+        assert (await submit(client, f"/incidents/{case}/note", note="门口")).status_code == 303
+        opened = await submit(client, f"/incidents/{case}/person", reason="fever")
+        assert opened.status_code == 200
+        assert "门口" in (await client.get(f"/incidents/{case}")).text
+    world.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/sign-in", {"name": "a\0b", "password": "x" * 12}),
+        ("/incidents/CASE/person", {"reason": "fever\0"}),
+        ("/reading/person", {"building": "b3", "flat": "1\0"}),
+    ],
+)
+async def test_text_it_cannot_keep_is_refused(
+    path: str, fields: dict[str, str], tmp_path: Path, postgresql: PostgreSQL
+) -> None:
+    """A zero character, which SQLite keeps and PostgreSQL does not, is bad input and no crash."""
+    world = make_world(tmp_path, database_url=postgresql.database())
+    path = path.replace("CASE", world.find())
+    async with visit(world, "worker") as client:
+        assert (await submit(client, path, **fields)).status_code == 422
+    world.engine.dispose()

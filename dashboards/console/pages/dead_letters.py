@@ -46,7 +46,8 @@ def show_letter(request: Request, context: Context, viewer: Viewer, number: int)
     """Show one: where it came from, why it could not be used, and its outline."""
     _require(viewer)
     try:
-        found = dead_letter.letter(_ledger(context.data_dir), min(number, LAST_ID))
+        is_id = 0 < number <= LAST_ID
+        found = dead_letter.letter(_ledger(context.data_dir), number) if is_id else None
     except LedgerRefused:
         found = None
     if found is None:
