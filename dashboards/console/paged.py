@@ -1,6 +1,7 @@
 """Who was paged and what became of it, read from an incident's timeline. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -12,6 +13,17 @@ _RESULTS = {
     EventKind.PAGE_FAILED: "failed",
     EventKind.PAGE_NOT_SENT: "cancelled",
 }
+_PAGING = _CALLS | {
+    EventKind.ROUND_BEGUN,
+    EventKind.STEP_SKIPPED,
+    EventKind.STEP_FAILED,
+    EventKind.PAGE_SENT,
+    EventKind.PAGE_ATTEMPT_FAILED,
+    EventKind.PAGE_FAILED,
+    EventKind.PAGE_NOT_SENT,
+}
+_KEPT = 8
+"""Of a long run of paging, so many lines stay at each end."""
 
 
 class Paged(msgspec.Struct):
@@ -48,6 +60,24 @@ def summarise(events: Iterable[Event]) -> list[Paged]:
         if line_of_page is not None:
             _note_result(line_of_page, event)
     return list(lines.values())
+
+
+def fold(events: Iterable[Event]) -> list[Sequence[Event]]:
+    """Return a timeline's lines in order: an event alone, or the middle of a long run of paging.
+
+    A case that nobody answers is paged about again and again; what a person looks for, the first
+    calls, the latest ones and everything that is not paging, must not drown in it.
+    """
+    lines: list[Sequence[Event]] = []
+    for is_paging, run in groupby(events, lambda event: event.kind in _PAGING):
+        alone = list(run)
+        middle = alone[_KEPT:-_KEPT] if is_paging else []
+        if len(middle) < 2:
+            lines += [[event] for event in alone]
+        else:
+            ends = alone[:_KEPT], alone[-_KEPT:]
+            lines += [*([event] for event in ends[0]), middle, *([event] for event in ends[1])]
+    return lines
 
 
 def _note_result(line: Paged, event: Event) -> None:

@@ -8,7 +8,7 @@ import pytest
 from alerts.timeline import Event, EventKind
 from dashboards.account import Account
 from dashboards.console import chart
-from dashboards.console.paged import Paged, summarise
+from dashboards.console.paged import Paged, fold, summarise
 from dashboards.device_list import list_devices
 from dashboards.hand_reading import (
     HandReading,
@@ -50,6 +50,19 @@ def test_pages_are_summed_up_by_worker() -> None:
         Paged("li", 1, times=2, result="cancelled", result_at=6, channel="phone", failures=1),
         Paged("wu", 5, times=1, result="owed", result_at=5),
     ]
+
+
+def test_only_the_middle_of_a_long_run_of_paging_is_folded() -> None:
+    """No event is lost or moved; both ends of the run and everything else stand alone."""
+    first = [event(0, EventKind.OPENED), event(1, EventKind.EVIDENCE)]
+    calls = [EventKind.STEP_REPEATED, EventKind.PAGE_SENT]
+    run = [event(2 + n, calls[n % 2], workers=[], worker="li") for n in range(100)]
+    notes = [event(200 + n, EventKind.NOTE, note="") for n in range(30)]
+    short = [event(300 + n, EventKind.PAGE_SENT, worker="li") for n in range(16)]
+    events = [*first, *run, *notes, *short]
+    lines = fold(events)
+    assert [one for line in lines for one in line] == events
+    assert [line for line in lines if len(line) > 1] == [run[8:-8]]
 
 
 def test_chart_holds_every_point_and_the_near_thresholds() -> None:

@@ -13,7 +13,7 @@ from alerts.incident import Disposition, Event, EventKind, Incident, IncidentErr
 from dashboards import access, audit, places
 from dashboards.account import Account
 from dashboards.console.context import ConsoleContext
-from dashboards.console.paged import summarise
+from dashboards.console.paged import fold, summarise
 from dashboards.console.view import is_fragment, render
 from dashboards.console.visit import Context, SignedIn, Viewer
 from dashboards.console.words import DISPOSITIONS, GUIDE
@@ -193,7 +193,7 @@ def render_incident(
         status=status,
         zone=context.registry().zone(found.site) if found.site else None,
         incident=found,
-        events=events,
+        lines=fold(events),
         evidence=_evidence(events),
         seen=seen,
         paged=summarise(events),
