@@ -10,6 +10,7 @@ asked; asking again with the same input goes on where it stopped.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -36,8 +37,9 @@ DUE_PER_TICK = 500
 FACTS_PER_TICK = 100
 
 _Run = Callable[[Any], tuple[Any, Sequence[Finding]]]
-_Watch = dict[type, list[tuple[RuleStates, Context]]]
-"""By the type of an observation: the rules that may have keys for it, and what they look at."""
+_Keys = Callable[[Any, Context], Sequence[str]]
+_Watch = dict[type, list[tuple[RuleStates, _Keys, Context]]]
+"""By the type of an observation: whose states it may change, by which keys, judged by what."""
 
 
 class Engine:
@@ -160,23 +162,24 @@ class Engine:
         watch: _Watch = {}
         for name, states in self._states.items():
             for observed in states.rule.observes:
-                watch.setdefault(observed, []).append((states, contexts[name]))
+                watch.setdefault(observed, []).append((states, states.rule.keys, contexts[name]))
         return watch
 
     def _judge(self, observations: Sequence[Observation], position: int, watch: _Watch) -> None:
         """Hand one message's observations to every key of every rule they concern."""
+        if len(observations) == 1:
+            observation = observations[0]
+            evidence = (Evidence(observation, position),)
+            for states, keys, context in watch.get(type(observation), ()):
+                for key in keys(observation, context):
+                    self._advance(states, key, evidence, context)
+            return
         inputs: dict[tuple[RuleStates, str], tuple[Context, list[Evidence]]] = {}
-        is_alone = len(observations) == 1
         for observation in observations:
-            evidence = Evidence(observation, position)
-            for states, context in watch.get(type(observation), ()):
-                for key in states.rule.keys(observation, context):
-                    if is_alone:
-                        self._advance(states, key, (evidence,), context)
-                    elif (states, key) in inputs:
-                        inputs[states, key][1].append(evidence)
-                    else:
-                        inputs[states, key] = (context, [evidence])
+            one = Evidence(observation, position)
+            for states, keys, context in watch.get(type(observation), ()):
+                for key in keys(observation, context):
+                    inputs.setdefault((states, key), (context, []))[1].append(one)
         for (states, key), (context, several) in inputs.items():
             self._advance(states, key, several, context)
 
@@ -186,25 +189,15 @@ class Engine:
         """Advance one key by all that one message says of it, unless it has seen the message."""
         position = evidence[0].position
         slot = states.slots.get(key)
-        if slot is None:
-            slot = Slot(states.rule.state())
-        elif position <= slot.position:
+        if slot is not None and position <= slot.position:
             return
         state = states.read(slot)
-        if len(evidence) == 1:
-            after, findings = states.rule.step(key, state, evidence[0], context)
-        else:
-            after, findings = _step(states.rule, key, state, evidence, context)
+        after, findings = _step(states.rule, key, evidence, context, state)
         if findings:
-            self._commit(
-                states,
-                key,
-                slot,
-                position,
-                lambda state: _step(states.rule, key, state, evidence, context),
-            )
+            run = partial(_step, states.rule, key, evidence, context)
+            self._commit(states, key, slot, position, run)
         elif after is not state:
-            self._keep(states, key, slot, after, position)
+            slot = self._keep(states, key, slot, after, position)
             self._behind.add(states.rule.name, key, slot, position)
 
     def _judge_due(
@@ -234,7 +227,9 @@ class Engine:
         finally:
             self._agenda.plan(states, key, slot)
 
-    def _commit(self, states: RuleStates, key: str, slot: Slot, position: int, run: _Run) -> None:
+    def _commit(
+        self, states: RuleStates, key: str, slot: Slot | None, position: int, run: _Run
+    ) -> None:
         """Commit what was found together with the state that found it.
 
         What people did to the key's incidents meanwhile is taken first, in the same transaction,
@@ -258,13 +253,18 @@ class Engine:
         self._keep(states, key, slot, state, position)
         self._behind.discard(rule.name, key)
 
-    def _keep(self, states: RuleStates, key: str, slot: Slot, state: Any, position: int) -> None:
-        """Keep a key's new state in memory."""
-        slot.write(state)
+    def _keep(
+        self, states: RuleStates, key: str, slot: Slot | None, state: Any, position: int
+    ) -> Slot:
+        """Keep a key's new state in memory, in its slot or a new one."""
+        if slot is None:
+            slot = states.slots[key] = Slot(state)
+        else:
+            slot.write(state)
         slot.position = position
         slot.due = states.rule.due(state)
-        states.slots[key] = slot
         self._agenda.plan(states, key, slot)
+        return slot
 
     def _take_facts(self) -> None:
         """Take in what people did, in the transaction that forgets it."""
@@ -277,12 +277,13 @@ class Engine:
                     fact.drop(connection, name, incident_key)
                 continue
             key = states.rule.state_key(incident_key)
-            slot = states.slots.get(key) or Slot(states.rule.state())
-            self._commit(states, key, slot, slot.position, lambda state: (state, ()))
+            slot = states.slots.get(key)
+            position = slot.position if slot is not None else 0
+            self._commit(states, key, slot, position, lambda state: (state, ()))
 
 
 def _step(
-    rule: Rule[Any], key: str, state: Any, evidence: Sequence[Evidence], context: Context
+    rule: Rule[Any], key: str, evidence: Sequence[Evidence], context: Context, state: Any
 ) -> tuple[Any, Sequence[Finding]]:
     """Advance a state by one message's evidence, in its order."""
     if len(evidence) == 1:

@@ -41,10 +41,11 @@ class Slot:
 
     def read(self, decoder: msgspec.msgpack.Decoder[Any]) -> Any:
         """Return the state; one loaded from SQL is decoded when it is first needed."""
-        if self._state is None:
-            self._state = decoder.decode(self._encoded)
+        state = self._state
+        if state is None:
+            state = self._state = decoder.decode(self._encoded)
             self._encoded = b""
-        return self._state
+        return state
 
     def write(self, state: Any) -> None:
         """Put a new state in the old one's place."""
@@ -57,11 +58,12 @@ class Slot:
 
 
 class RuleStates:
-    """The states of one rule's keys."""
+    """The states of one rule's keys; those of most keys, the blank one, are not kept."""
 
     def __init__(self, rule: Rule[Any]) -> None:
         self.rule = rule
         self.slots: dict[str, Slot] = {}
+        self._blank = rule.state()
         self._decoder = msgspec.msgpack.Decoder(rule.state)
 
     def get(self, key: str) -> Any:
@@ -69,9 +71,9 @@ class RuleStates:
         slot = self.slots.get(key)
         return slot.read(self._decoder) if slot is not None else None
 
-    def read(self, slot: Slot) -> Any:
-        """Return a slot's state."""
-        return slot.read(self._decoder)
+    def read(self, slot: Slot | None) -> Any:
+        """Return a slot's state, the blank one where there is no slot."""
+        return slot.read(self._decoder) if slot is not None else self._blank
 
     def load(self, connection: Connection) -> None:
         """Read every key's state, undecoded."""

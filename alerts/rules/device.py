@@ -40,12 +40,16 @@ class Voice(IntEnum):
     """A person has closed that incident; nothing more is said until it speaks again."""
 
 
+_HEARD, _SILENT = Voice.HEARD, Voice.SILENT
+"""Looked up once: a member of an enumeration costs as much as the rest of a step."""
+
+
 class DeviceState(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """When a device was last heard and how long it may be silent; milliseconds, 0 for always."""
 
     heard_at: int = 0
     silent_after: int = 0
-    voice: Voice = Voice.HEARD
+    voice: Voice = _HEARD
 
 
 class DeviceSilent:
@@ -85,18 +89,18 @@ class DeviceSilent:
         """Hear a device, itself or through it."""
         heard_at = evidence.observation.received_at
         is_recent = heard_at < state.heard_at + state.silent_after // GRAIN
-        if is_recent and state.voice is Voice.HEARD:
+        if is_recent and state.voice is _HEARD:
             return state, ()
         silent_after = _silent_after(key, evidence.observation.device_id, context)
         after = DeviceState(max(heard_at, state.heard_at), silent_after)
-        if state.voice is not Voice.SILENT:
+        if state.voice is not _SILENT:
             return (after, ()) if after != state else (state, ())
         found = _finding(Action.CLEAR, key, heard_at, context, position=evidence.position)
         return after, (found,)
 
     def due(self, state: DeviceState) -> int | None:
         """Return when a device that says nothing from now on has been silent too long."""
-        if not state.silent_after or state.voice is not Voice.HEARD:
+        if not state.silent_after or state.voice is not _HEARD:
             return None
         return state.heard_at + state.silent_after + state.silent_after // GRAIN
 

@@ -27,6 +27,7 @@ ENTRIES = 512
 KEEP = 7 * DAY
 """No device's time is believed beyond this, so an older repeat cannot come."""
 WAITS = 32
+_AMBIENT, _ADMITTED = BodySite.AMBIENT, CrossingOutcome.ADMITTED
 
 
 class Wait(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -69,7 +70,7 @@ class Fever:
     def keys(self, observation: Observation, context: Context) -> Sequence[str]:
         """Return whom a reading is about; a crossing only tells a checkpoint who is next."""
         if isinstance(observation, Crossing):
-            moved_on = observation.outcome is CrossingOutcome.ADMITTED or observation.subject
+            moved_on = observation.outcome is _ADMITTED or observation.subject
             return (f"device:{observation.device_id}",) if moved_on else ()
         if not isinstance(observation, Temperature) or not _is_of_a_body(observation):
             return ()
@@ -145,7 +146,7 @@ class Fever:
 
 
 def _is_of_a_body(observation: Temperature) -> bool:
-    return BodySite.AMBIENT not in (observation.body_site, observation.adjusted_to)
+    return observation.body_site is not _AMBIENT and observation.adjusted_to is not _AMBIENT
 
 
 def _named(observation: Temperature, context: Context) -> str | None:
@@ -181,6 +182,8 @@ def _remember(state: FeverState, reading: Reading, scale: int) -> FeverState:
 
 def _is_followed(state: FeverState, key: str, reading: Reading, limits: FeverThresholds) -> bool:
     """Return whether an open incident wants to know of an ordinary reading too."""
+    if not state.episodes:
+        return False
     join = None if not key.startswith("device:") else round(limits.join_seconds * SECOND)
     return any(
         episode.is_open and episode.is_near(reading.observed_at, join) for episode in state.episodes

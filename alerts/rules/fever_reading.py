@@ -16,6 +16,7 @@ from devices.registry import Place, PlaceKind, ResidentClass
 
 CONTACT_SITES = frozenset({BodySite.AXILLARY, BodySite.ORAL, BodySite.TYMPANIC})
 GUARDED = frozenset({PlaceKind.CHECKPOINT, PlaceKind.GATE})
+_RECTAL, _BACKLOG = BodySite.RECTAL, TimeSource.BACKLOG
 RAISED_CLASSES = frozenset(
     {ResidentClass.CLOSE_CONTACT, ResidentClass.HOME_ISOLATION, ResidentClass.SUSPECTED}
 )
@@ -36,7 +37,7 @@ def read(
     marks = CHECKPOINT if is_checkpoint else 0
     if _is_contact(observation.body_site, value, levels):
         marks |= CONTACT
-    if observation.time_source is TimeSource.BACKLOG:
+    if observation.time_source is _BACKLOG:
         marks |= UNTIMED
     if value < levels.low:
         marks |= LOW
@@ -72,7 +73,7 @@ def is_guarded(place: Place | None) -> bool:
 
 def _is_contact(site: BodySite, value: int, levels: FeverTenths) -> bool:
     """Return whether a reading counts as a contact one; an unlabelled site never does."""
-    if site is BodySite.RECTAL:
+    if site is _RECTAL:
         return value >= levels.rectal
     return site in CONTACT_SITES
 
@@ -80,7 +81,7 @@ def _is_contact(site: BodySite, value: int, levels: FeverTenths) -> bool:
 def _is_inconclusive(observation: Temperature, limits: FeverThresholds) -> bool:
     """Return whether the air was too cold or too warm for infrared; nobody knows is not."""
     air = observation.ambient_celsius
-    if air is None or observation.body_site in CONTACT_SITES | {BodySite.RECTAL}:
+    if air is None or observation.body_site in CONTACT_SITES | {_RECTAL}:
         return False
     return not limits.ambient_from_celsius <= air <= limits.ambient_to_celsius
 
@@ -92,6 +93,6 @@ def _asks_again_from(observation: Temperature, levels: FeverTenths) -> int:
     it stays infrared in everything else.
     """
     scale = observation.adjusted_to or observation.body_site
-    if scale is BodySite.RECTAL:
+    if scale is _RECTAL:
         return levels.rectal
     return levels.contact if scale in CONTACT_SITES else levels.infrared

@@ -33,6 +33,8 @@ CHANNELS = 12
 """Channels followed in a flat: three phases of a few meters."""
 KEPT_DAYS = 8
 _SLOTS_A_DAY = 48
+_BACKLOG, _HOUSEHOLD, _EMPTY = TimeSource.BACKLOG, PlaceKind.HOUSEHOLD, HouseholdState.EMPTY
+"""Looked up once: they are compared with for every reading of every meter."""
 
 
 class OccupancyState(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -83,13 +85,13 @@ class Occupancy:
 
     def keys(self, observation: Observation, context: Context) -> Sequence[str]:
         """Return the household, if it was registered empty when the meter said this."""
-        if observation.time_source is TimeSource.BACKLOG:
+        if observation.time_source is _BACKLOG:
             return ()
         at = observation.observed_at
         place = context.registry.place(observation.device_id, at)
-        if place is None or place.kind is not PlaceKind.HOUSEHOLD or place.household is None:
+        if place is None or place.kind is not _HOUSEHOLD or place.household is None:
             return ()
-        if context.registry.household_state(place.household, at) is not HouseholdState.EMPTY:
+        if context.registry.household_state(place.household, at) is not _EMPTY:
             return ()
         return (f"household:{place.household}",)
 
