@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from devices.block import Test
-from devices.path import Scope, as_text, compile_path
+from devices.path import Scope, as_text, compile_path, compile_paths
 
 Condition = Callable[[Scope], bool]
 PRESENT = "*"
@@ -27,7 +27,11 @@ def compile_condition(
 
 
 def _any(tests: Test | Sequence[Test]) -> Condition:
-    conditions = tuple(_all(table) for table in ([tests] if isinstance(tests, dict) else tests))
+    tables = [tests] if isinstance(tests, dict) else tests
+    if all(list(table.values()) == [PRESENT] for table in tables):
+        get = compile_paths([path for table in tables for path in table])
+        return lambda scope: get(scope) is not None
+    conditions = tuple(_all(table) for table in tables)
     if len(conditions) == 1:
         return conditions[0]
 

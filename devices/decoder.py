@@ -71,7 +71,11 @@ class Decoder:
             return DeadLetter(DeadLetterReason.TOO_LARGE, f"more than {MAX_PAYLOAD} bytes")
         arrival = Arrival(received_at, _BACKLOG if backlog else _ARRIVAL, registry, self._zone)
         try:
-            reader, scope = _first_fitting(self._find(topic, registry, profile), payload)
+            if registry is None or profile is not None:
+                claims = self._find(topic, profile)
+            else:
+                claims = self._claims.find_registered(topic, registry)
+            reader, scope = _first_fitting(claims, payload)
             outcome = reader.read(scope, arrival)
             if registry is not None and type(outcome) is tuple:
                 _check_known(outcome, registry)
@@ -94,19 +98,11 @@ class Decoder:
         except Exception:  # noqa: BLE001 - as in decode, which makes the dead letter
             return None
 
-    def _find(
-        self, topic: str, registry: Registry | None, profile: str | None
-    ) -> tuple[Claim, ...]:
-        if profile is not None:
-            found = self._claims.find(topic)
-            claims = tuple(claim for claim in found if claim[0].profile == profile)
-        elif registry is not None:
-            claims = self._claims.find_registered(topic, registry)
-        else:
-            claims = self._claims.find(topic)
-        if not claims:
-            raise DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
-        return claims
+    def _find(self, topic: str, profile: str | None) -> tuple[Claim, ...]:
+        claims = self._claims.find(topic)
+        if profile is None:
+            return claims
+        return tuple(claim for claim in claims if claim[0].profile == profile)
 
 
 def _first_fitting(claims: Sequence[Claim], payload: bytes) -> tuple[MessageReader, Scope]:
@@ -128,6 +124,8 @@ def _first_fitting(claims: Sequence[Claim], payload: bytes) -> tuple[MessageRead
         scope = Scope(document, names, document)
         if not unreadable and (reader.fits is None or reader.fits(scope)):
             return reader, scope
+    if not claims:
+        raise DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
     families = ", ".join(dict.fromkeys(reader.profile for reader, _ in claims))
     raise problem or DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {families}")
 

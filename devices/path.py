@@ -38,11 +38,11 @@ def compile_path(path: str) -> Getter:
     """Return what gets the value of a path, None where it is absent."""
     if path == "{key}":
         return lambda scope: _unless_blank(scope.key)
+    if _is_member(path.removeprefix("/")):
+        return _first_member((path.removeprefix("/"),), of_root=path.startswith("/"))
     steps = tuple(step for step in path.lstrip("/").split(".") if step)
     if path.startswith("/"):
         return lambda scope: _unless_blank(follow(scope.root, steps))
-    if len(steps) == 1:
-        return _one_step(steps[0])
     return lambda scope: _unless_blank(follow(scope.item, steps))
 
 
@@ -50,8 +50,8 @@ def compile_paths(paths: str | Sequence[str]) -> Getter:
     """Return what gets the value of the first of some paths that is not absent."""
     if isinstance(paths, str):
         return compile_path(paths)
-    if len(paths) == 1:
-        return compile_path(paths[0])
+    if all(_is_member(path) for path in paths):
+        return _first_member(tuple(paths))
     getters = tuple(compile_path(path) for path in paths)
 
     def get(scope: Scope) -> object:
@@ -169,11 +169,23 @@ def checked_id(text: str, where: str) -> str:
     return text
 
 
-def _one_step(key: str) -> Getter:
+def _is_member(path: str) -> bool:
+    """Return whether a path is one key of an object, as nearly all are."""
+    return bool(path) and not (path[0] == "{" or path.isdecimal() or "." in path or "/" in path)
+
+
+def _first_member(keys: tuple[str, ...], *, of_root: bool = False) -> Getter:
     def get(scope: Scope) -> object:
-        item = scope.item
-        value = item.get(key) if isinstance(item, dict) else follow(item, (key,))
-        return _unless_blank(value) if isinstance(value, str) else value
+        holder = scope.root if of_root else scope.item
+        if not isinstance(holder, dict):
+            return None
+        for key in keys:
+            value = holder.get(key)
+            if isinstance(value, str):
+                value = _unless_blank(value)
+            if value is not None:
+                return value
+        return None
 
     return get
 
