@@ -16,12 +16,22 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from gatehouse.settings import Settings
 
 BUSY_TIMEOUT_S = 5
 CONNECT_TIMEOUT_S = 5
+_NOTICE_LOSS = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
+"""A server that vanished without a word is noticed within 20 seconds, not in the kernel's hours.
+
+Source: PostgreSQL 15, libpq, Parameter Key Words (seconds; tcp_user_timeout in milliseconds).
+"""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -57,7 +67,7 @@ def open_database(settings: Settings) -> Engine:
                 "run `gatehouse migrate` after a backup"
             )
     except OperationalError as error:
-        raise _cannot_open(error) from error
+        raise _cannot_open(error, engine) from error
     return engine
 
 
@@ -79,7 +89,7 @@ def create(url: str) -> Engine:
         address,
         hide_parameters=True,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, **_NOTICE_LOSS},
     )
 
 
@@ -96,7 +106,7 @@ def migrate(engine: Engine, *, target: str = "head") -> str | None:
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, target)
     except OperationalError as error:
-        raise _cannot_open(error) from error
+        raise _cannot_open(error, engine) from error
     return before
 
 
@@ -111,11 +121,16 @@ def newest_revision() -> str | None:
     return ScriptDirectory.from_config(_configuration()).get_current_head()
 
 
-def _cannot_open(error: OperationalError) -> DatabaseError:
-    reason = str(error.orig).partition("\n")[0]
-    return DatabaseError(
-        f"the state database cannot be opened ({reason}): check GATEHOUSE_DATABASE_URL"
-    )
+def explain(error: SQLAlchemyError, engine: Engine) -> str:
+    """Return why a database does not answer, and what to look at."""
+    reason = str(getattr(error, "orig", error)).partition("\n")[0]
+    is_ours = engine.dialect.name == "sqlite"
+    place = "the data folder, its owner and its disk" if is_ours else "GATEHOUSE_DATABASE_URL"
+    return f"{reason}: check {place}"
+
+
+def _cannot_open(error: OperationalError, engine: Engine) -> DatabaseError:
+    return DatabaseError(f"the state database cannot be opened: {explain(error, engine)}")
 
 
 def _configuration() -> Config:

@@ -1,7 +1,6 @@
 """``gatehouse doctor``: connect to everything once, and say what is wrong and what to do."""
 
 import asyncio
-import os
 import shutil
 import stat
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from devices.clock import MINUTE, SECOND, rfc3339, wall_now
 from devices.tables import site
-from gatehouse.database import connect, newest_revision, revision
+from gatehouse.database import connect, explain, newest_revision, revision
 from gatehouse.parts import open_series
 from gatehouse.settings import Settings, SettingsError
 from ingest.doctor import visit_broker
@@ -48,18 +47,14 @@ class Found:
 
 
 async def examine(settings: Settings) -> list[Found]:
-    """Examine broker, receive window, data folder, series store, state database and clock.
-
-    Raises:
-        SettingsError: There is no data folder and none can be made.
-    """
-    settings.make_data_dir()
+    """Examine broker, receive window, data folder, series store, state database and clock."""
+    folder = _folder(settings)
     broker, store, database = await asyncio.gather(
         _broker(settings),
         asyncio.to_thread(_store, settings),
         asyncio.to_thread(_database, settings),
     )
-    return [*broker, _folder(settings), store, *database, _clock(settings)]
+    return [*broker, folder, store, *database, _clock(settings)]
 
 
 async def _broker(settings: Settings) -> list[Found]:
@@ -102,8 +97,10 @@ def _window(status: SourceStatus, receive_maximum: int) -> Found:
 
 def _folder(settings: Settings) -> Found:
     name, folder = "data folder", settings.data_dir.absolute()
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return Found(name, False, f"{folder} cannot be written: give it to the user of the service")
+    try:
+        settings.make_data_dir()
+    except SettingsError as error:
+        return Found(name, False, str(error))
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Found(
@@ -142,8 +139,7 @@ def _database(settings: Settings) -> list[Found]:
         schema = _schema(revision(engine), newest_revision())
         return [schema, *_sites(engine, settings)] if schema.well else [schema]
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).partition("\n")[0]
-        return [Found("state database", False, f"{reason}: check GATEHOUSE_DATABASE_URL")]
+        return [Found("state database", False, explain(error, engine))]
     finally:
         engine.dispose()
 

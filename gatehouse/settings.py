@@ -125,7 +125,7 @@ class Settings(BaseModel):
         now on is not.
 
         Raises:
-            SettingsError: It cannot be made.
+            SettingsError: It cannot be made, or nothing can be written into it.
         """
         os.umask(0o077)
         try:
@@ -134,6 +134,11 @@ class Settings(BaseModel):
             raise SettingsError(
                 f"GATEHOUSE_DATA_DIR: {self.data_dir} cannot be made: {error.strerror}"
             ) from error
+        if not os.access(self.data_dir, os.W_OK | os.X_OK):
+            raise SettingsError(
+                f"GATEHOUSE_DATA_DIR: {self.data_dir} cannot be written: give it to this user, "
+                "on a disk that is not read-only"
+            )
 
     @property
     def console_host(self) -> str:
@@ -240,4 +245,6 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
 
 def _suggest(name: str, known: list[str], prefix: str = "") -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {prefix}{near[0]}?" if near else f"; known are {', '.join(known)}"
+    if near:
+        return f"; did you mean {prefix}{near[0]}?"
+    return f"; known are {', '.join(prefix + name for name in known)}"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from gatehouse.settings import DEMO_CLOCK
+from tests.disk import small_disk
 from tests.servers import Mosquitto, free_port, wait_until
 from tests.service import RunningService, without_settings
 
@@ -175,6 +176,24 @@ def test_doctor_names_what_is_wrong_in_folder_and_file(tmp_path: Path) -> None:
     ]
     assert f"chmod -R go= {data}" in wrong[1]
     assert "nroth" in wrong[2]
+
+
+def test_a_data_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    """A read-only disk ends the service with a line; doctor goes on to what else there is."""
+    with small_disk(tmp_path / "disk", mib=1) as disk:
+        environment = {
+            "GATEHOUSE_DATA_DIR": str(disk),
+            "GATEHOUSE_MQTT_URL": f"mqtt://127.0.0.1:{free_port()}",
+        }
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        run = gatehouse("run", environment=environment)
+        (line,) = run.stderr.splitlines()
+        assert (run.returncode, "cannot be written" in line) == (2, True)
+        doctor = gatehouse("doctor", environment=environment)
+        assert doctor.returncode == 1
+        assert "WRONG data folder: GATEHOUSE_DATA_DIR" in doctor.stdout
+        assert "check the data folder" in doctor.stdout
+        assert "clock" in doctor.stdout
 
 
 def test_what_is_kept_is_its_owners_only(tmp_path: Path, mosquitto: Mosquitto) -> None:
