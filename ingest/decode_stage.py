@@ -1,7 +1,7 @@
 """Decoding once: all followers share what came of a batch, also when they read it from the journal.
 
-Outcomes are kept for the follower that comes later, by the positions they are of. The one that
-leads pays for decoding, so the other catches up with it: they stay near each other by themselves.
+Outcomes are kept, by the positions they are of, until every follower has asked for them. The one
+that leads pays for decoding, so the others catch up with it: they stay near each other.
 """
 
 import threading
@@ -10,43 +10,58 @@ from collections.abc import Callable, Sequence
 from devices.outcome import Outcome
 from ingest.message import Batch, Message
 
-KEPT = 50_000
-"""Messages and observations whose outcomes are kept; some ten megabytes."""
+KEPT = 200_000
+"""Messages and observations kept for a follower that is behind; some forty megabytes. One that is
+further behind decodes for itself."""
 
 Decode = Callable[[int, Message], Outcome]
 """Position and message to what became of it; raises nothing for any input."""
 
 
 class DecodeStage:
-    """Makes the outcomes of a batch when somebody first asks, and keeps the latest."""
+    """Makes the outcomes of a batch when the first of the followers asks for them."""
 
-    def __init__(self, decode: Decode, *, kept: int = KEPT) -> None:
+    def __init__(self, decode: Decode, *, followers: int, kept: int = KEPT) -> None:
         self._decode = decode
-        self._lock = threading.Lock()
+        self._others = followers - 1
         self._limit = kept
-        self._kept: dict[tuple[int, int], Sequence[Outcome]] = {}
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[int, int], tuple[Sequence[Outcome], int]] = {}
         self._size = 0
 
     def outcomes(self, batch: Batch) -> Sequence[Outcome]:
         """Return one outcome for each message, in order; called by followers' threads."""
         span = (batch.base, batch.last)
         with self._lock:
-            outcomes = self._kept.get(span)
-            if outcomes is None:
-                decode = self._decode
-                outcomes = [
-                    decode(position, message)
-                    for position, message in enumerate(batch.messages, batch.base)
-                ]
-                self._keep(span, outcomes)
+            if span in self._kept:
+                return self._take(span)
+            decode = self._decode
+            outcomes = [
+                decode(position, message)
+                for position, message in enumerate(batch.messages, batch.base)
+            ]
+            self._keep(span, outcomes)
+        return outcomes
+
+    def _take(self, span: tuple[int, int]) -> Sequence[Outcome]:
+        outcomes, others = self._kept[span]
+        if others > 1:
+            self._kept[span] = (outcomes, others - 1)
+        else:
+            self._drop(span)
         return outcomes
 
     def _keep(self, span: tuple[int, int], outcomes: Sequence[Outcome]) -> None:
-        self._kept[span] = outcomes
+        if not self._others:
+            return
+        self._kept[span] = (outcomes, self._others)
         self._size += _size(outcomes)
-        while self._size > self._limit and len(self._kept) > 1:
-            oldest = next(iter(self._kept))
-            self._size -= _size(self._kept.pop(oldest))
+        while self._size > self._limit:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, span: tuple[int, int]) -> None:
+        outcomes, _ = self._kept.pop(span)
+        self._size -= _size(outcomes)
 
 
 def _size(outcomes: Sequence[Outcome]) -> int:

@@ -26,12 +26,16 @@ from devices.outcome import Outcome
 from ingest.backoff import Backoff
 from ingest.decode_stage import DecodeStage
 from ingest.journal import Journal, JournalError
+from ingest.journal_room import MIB
 from ingest.message import Batch, Message
 
-HANDED_OVER = 16
-"""Batches that wait in memory for one follower."""
+HANDED_OVER = 16 * MIB
+"""Bytes of batches that wait in memory for one follower; the followers wait for the same ones."""
 GATHERED = 5_000
 """Messages from which on no further batch is joined to what a consumer handles at once."""
+ROUND_S = 0.02
+"""A consumer is given what came in so long, unless more than a round's worth waits: each round
+costs it a commit and a request, and nobody sees fifty of them in a second."""
 IDLE_S = 0.2
 _STOP_S = 1.5
 _RETRY_BASE_S = 0.2
@@ -114,7 +118,9 @@ class Follower:
         self._journal = journal
         self._stage = stage
         self._frontier = frontier
-        self._handed: deque[Batch] = deque()
+        self._handed: deque[tuple[Batch, int]] = deque()
+        self._handed_in = self._handed_out = 0
+        self._round_at = 0.0
         self._offered = journal.head
         self._news = threading.Event()
         self._stopping = threading.Event()
@@ -124,10 +130,11 @@ class Follower:
         self._current: tuple[Batch, Sequence[Outcome]] | None = None
         self.position = self.durable = _starting_position(consumer, journal)
 
-    def offer(self, batch: Batch) -> None:
-        """Hand over the batch just journalled; never blocks."""
-        if len(self._handed) < HANDED_OVER:
-            self._handed.append(batch)
+    def offer(self, batch: Batch, size: int) -> None:
+        """Hand over the batch just journalled, of so many bytes; never blocks."""
+        if self._handed_in - self._handed_out < HANDED_OVER:
+            self._handed.append((batch, size))
+            self._handed_in += size  # Each of the two is changed by one thread only.
         self._offered = batch.last
         self._news.set()
 
@@ -175,7 +182,9 @@ class Follower:
 
     def _step(self) -> None:
         """Handle what there is, or wait a moment for it; do what is due."""
-        self._current = self._current or self._gather()
+        if self._current is None:
+            self._linger()
+            self._current = self._gather()
         if self._current is not None:
             self._consumer.handle(*self._current)
             self.position = self._current[0].last
@@ -205,6 +214,13 @@ class Follower:
         if self._current is not None and self._current[0].base != self.position + 1:
             self._current = None
 
+    def _linger(self) -> None:
+        """Let a round's worth come in, if the last round was just now and not much waits."""
+        rest = self._round_at + ROUND_S - time.monotonic()
+        if rest > 0 and self._offered - self.position < GATHERED:
+            self._stopping.wait(rest)
+        self._round_at = time.monotonic()
+
     def _gather(self) -> tuple[Batch, Sequence[Outcome]] | None:
         """Return the next contiguous positions as one batch, with their outcomes."""
         self._news.clear()
@@ -221,8 +237,9 @@ class Follower:
     def _from_memory(self) -> Iterator[Batch]:
         """Yield the batches that follow on the position; forget those behind it."""
         position, count = self.position, 0
-        while self._handed and self._handed[0].base <= position + 1 and count < GATHERED:
-            batch = self._handed.popleft()
+        while self._handed and self._handed[0][0].base <= position + 1 and count < GATHERED:
+            batch, size = self._handed.popleft()
+            self._handed_out += size
             if batch.base == position + 1:
                 position = batch.last
                 count += len(batch)

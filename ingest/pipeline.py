@@ -119,7 +119,7 @@ class Pipeline:
         self._sources = sources
         self._clock = clock
         self._limit = in_flight_bytes
-        stage = DecodeStage(decode)
+        stage = DecodeStage(decode, followers=len(consumers))
         self._followers = [
             Follower(consumer, journal, stage, self.frontier) for consumer in consumers
         ]
@@ -207,8 +207,9 @@ class Pipeline:
             fresh = self._fresh(chunks)
             batch = await self._commit(fresh) if fresh else None
             if batch is not None:
+                size = sum(chunk.bytes for chunk in chunks)
                 for follower in self._followers:
-                    follower.offer(batch)
+                    follower.offer(batch, size)
             for chunk in chunks:
                 chunk.source.ack(chunk.messages)
                 self._answers.offer(chunk.messages)
