@@ -33,8 +33,19 @@ CANARY = """
     INSERT INTO canary VALUES (1, 1) ON CONFLICT DO UPDATE SET written = written + 1"""
 
 
+_PAGE_BYTES = 16 * 1024
+_CHECKPOINT_PAGES = 1_024
+_CACHE_KIB = 32 * 1024
+"""A batch touches the last page of nearly every series, and every touched page is written whole to
+the log and again to the file. Larger pages and rarer checkpoints than SQLite's own take a third
+less CPU and half the time for 900 series (tests/bench)."""
+
+
 def prepare(connection: sqlite3.Connection) -> None:
     """Bring a new or older file to today's tables; fields it has and we lack are left alone."""
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # Of a new file only.
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     with connection:

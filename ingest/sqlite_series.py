@@ -36,16 +36,13 @@ class SqliteStore:
 
     def write(self, points: Sequence[Point]) -> Sequence[Rejected]:
         """Store all points except those it returns; see SeriesStore."""
-        rejected = [
-            Rejected(index, words)
-            for index, point in enumerate(points)
-            if (words := _fault(point.fields))
-        ]
-        poison = {refusal.index for refusal in rejected}
-        good = [point for index, point in enumerate(points) if index not in poison]
+        rejected = _rejected(points)
+        if rejected:
+            poison = {refusal.index for refusal in rejected}
+            points = [point for index, point in enumerate(points) if index not in poison]
         with self._lock:
             try:
-                self._store(self._connection(), good if poison else points)
+                self._store(self._connection(), points)
             except sqlite3.Error as error:
                 self._ids.clear()  # What this transaction registered was rolled back.
                 raise self._held(error) from error
@@ -162,6 +159,26 @@ class SqliteStore:
 
     def _held(self, error: sqlite3.Error) -> StoreHeld:
         return StoreHeld(f"{self._path}: {error}; check the disk's space and the file's owner")
+
+
+def _rejected(points: Sequence[Point]) -> list[Rejected]:
+    """Return the points that cannot be stored; mostly one look at all numbers together is enough.
+
+    The sum of the sizes is finite and small only if each of them is.
+    """
+    numbers = [
+        abs(value)
+        for point in points
+        for value in point.fields
+        if value.__class__ is float or value.__class__ is int
+    ]
+    if sum(numbers) < _INT64:
+        return []
+    return [
+        Rejected(index, words)
+        for index, point in enumerate(points)
+        if (words := _fault(point.fields))
+    ]
 
 
 def _fault(fields: tuple[Any, ...]) -> str:
