@@ -1,11 +1,17 @@
-"""Gatehouse's alarms about its own pages, as findings that open incidents like any other."""
+"""Gatehouse's alarms about itself, as findings that open incidents like any other."""
+
+from collections.abc import Mapping
 
 from alerts.finding import Action, Finding, IncidentKind, Severity
 from alerts.record import Incident
 
 UNDELIVERED = "page_undelivered"
 UNATTENDED = "nobody_on_call"
-RULES = frozenset({UNDELIVERED, UNATTENDED})
+JOURNAL_FILLING = "journal_filling"
+BOOKS_UNBALANCED = "books_unbalanced"
+OWN_TROUBLES = (JOURNAL_FILLING, BOOKS_UNBALANCED)
+_SERVICE = "service"
+RULES = frozenset({UNDELIVERED, UNATTENDED, *OWN_TROUBLES})
 
 
 def undelivered(incident: Incident, worker: str, *, now: int) -> Finding:
@@ -48,4 +54,30 @@ def unattended(incident: Incident, *, now: int) -> Finding:
         position=0,
         site=incident.site,
         evidence={"incident": incident.id, "policy": incident.policy},
+    )
+
+
+def own_trouble(rule: str, severity: Severity, evidence: Mapping[str, str], *, now: int) -> Finding:
+    """Return the alarm that the service itself is in trouble; of no site."""
+    return Finding(
+        action=Action.OPEN,
+        rule=rule,
+        key=_SERVICE,
+        kind=IncidentKind.SYSTEM,
+        severity=severity,
+        observed_at=now,
+        position=0,
+        evidence=dict(evidence),
+    )
+
+
+def own_trouble_over(rule: str, *, now: int) -> Finding:
+    """Return the end of that alarm."""
+    return Finding(
+        action=Action.CLEAR,
+        rule=rule,
+        key=_SERVICE,
+        kind=IncidentKind.SYSTEM,
+        observed_at=now,
+        position=0,
     )

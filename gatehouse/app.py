@@ -9,7 +9,7 @@ not, leaves nothing to repair; a clean one only saves the time of replaying.
 import asyncio
 import gc
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from importlib.metadata import version
@@ -18,8 +18,10 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from alerts import alarm, incident
 from alerts.channels import open_channels
 from alerts.engine import Engine
+from alerts.finding import Finding
 from alerts.outbox import Paging
 from devices.clock import HOUR, wall_now
 from devices.outcome import Outcome
@@ -28,6 +30,7 @@ from gatehouse.alerts_consumer import AlertsConsumer
 from gatehouse.console_process import keep_console
 from gatehouse.database import open_database
 from gatehouse.parts import make_decoder, open_series
+from gatehouse.self_watch import alarms_of
 from gatehouse.settings import Settings, SettingsError
 from ingest.books import balance
 from ingest.journal import Journal
@@ -71,6 +74,8 @@ class Service:
         self._mqtt = settings.mqtt
         self._decoder, profiles = make_decoder(settings)
         self._silence = {profile.name: profile.silent_after for profile in profiles}
+        self._told: ServiceStatus | None = None
+        self._alarmed: dict[str, str] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -102,6 +107,8 @@ class Service:
                     tasks.create_task(_repeat("paging", self._page, PAGING_S), name="paging")
                     tell = partial(self._tell, pipeline)
                     tasks.create_task(_repeat("status", tell, STATUS_S), name="status")
+                    watch = _repeat("self_watch", self._watch_itself, STATUS_S)
+                    tasks.create_task(watch, name="self watch")
                     tasks.create_task(keep_console(), name="console")
             finally:
                 with suppress(*WAITED_FOR):
@@ -175,9 +182,34 @@ class Service:
 
     async def _tell(self, pipeline: Pipeline) -> None:
         """Write ``status.json``: a few milliseconds, by one writer, so never half a file."""
-        self._write_status(pipeline)
+        self._told = self._write_status(pipeline)
 
-    def _write_status(self, pipeline: Pipeline) -> None:
+    async def _watch_itself(self) -> None:
+        """Raise what is wrong with the service, once for each severity; clear what is over."""
+        if self._told is None:
+            return
+        wrong = alarms_of(self._told)
+        changed = [
+            wrong.get(rule) or alarm.own_trouble_over(rule, now=self._told.at)
+            for rule in alarm.OWN_TROUBLES
+            if self._alarmed.get(rule, "unknown") != _severity(wrong.get(rule))
+        ]
+        if changed:
+            await asyncio.to_thread(self._apply, changed)
+        self._alarmed = {rule: _severity(wrong.get(rule)) for rule in alarm.OWN_TROUBLES}
+
+    def _apply(self, findings: Sequence[Finding]) -> None:
+        with self._database.begin() as connection:
+            for finding in findings:
+                incident.apply(
+                    connection,
+                    finding,
+                    now=self._clock.now(),
+                    registry=self._registry.current(),
+                    policies=self._settings.escalation,
+                )
+
+    def _write_status(self, pipeline: Pipeline) -> ServiceStatus:
         parts = pipeline.status()
         account = account_of(self._settings.data_dir / LEDGER)
         status = ServiceStatus(
@@ -190,6 +222,11 @@ class Service:
             judged=self._alerts.counters(),
         )
         write_status(self._settings.data_dir, status)
+        return status
+
+
+def _severity(finding: Finding | None) -> str:
+    return finding.severity if finding else ""
 
 
 async def _repeat(work: str, act: Callable[[], Awaitable[None]], every_s: float) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import aiomqtt
 import httpx
+from sqlalchemy import select
 
+from alerts.tables import incident
 from devices.clock import wall_now
+from gatehouse.database import connect
 from tests.disk import fill, small_disk
 from tests.registry_folder import Flat, write_registry
 from tests.servers import Mosquitto, PostgreSQL, wait_until
@@ -55,6 +58,37 @@ def test_a_state_database_that_goes_away_and_comes_back(
     wait_until(lambda: service.has_caught_up(1), what="the alerts")
     assert service.log.count("incident_opened") == 1
     assert service.stop() == 0
+
+
+def test_a_journal_without_room_pages_the_operator_until_it_has_room(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """No room is an incident of the system, paged once; it closes by itself when there is room."""
+    folder = tmp_path / "run"
+    service = RunningService(
+        folder, mqtt_url=mosquitto.url, toml="[journal]\nmin_free_gib = 1_000_000\n"
+    )
+    flat = Flat("h1", (("t1", "gatehouse"),))
+    service.import_registry(write_registry(tmp_path / "registry", [flat]), now=wall_now())
+    service.start()
+    asyncio.run(publish(mosquitto, "gatehouse/v1/s/t1", FEVER))
+    wait_until(lambda: "page_sent" in service.log, what="the operator's page")
+    assert incidents(service) == [("journal_filling", "triggered")]
+    assert service.stop() == 0
+    (folder / "gatehouse.toml").write_text("")
+    service.start()
+    wait_until(lambda: ("journal_filling", "closed") in incidents(service), what="the end of it")
+    wait_until(lambda: service.has_caught_up(1), what="what the broker kept")
+    assert service.stop() == 0
+
+
+def incidents(service: RunningService) -> list[tuple[str, str]]:
+    """Return (rule, state) of every incident."""
+    database = connect(service.settings)
+    with database.connect() as connection:
+        found = [(row.rule, row.state) for row in connection.execute(select(incident))]
+    database.dispose()
+    return found
 
 
 async def publish(broker: Mosquitto, topic: str, payload: bytes) -> None:
