@@ -3,6 +3,7 @@
 import atexit
 import gc
 import logging
+import sqlite3
 import sys
 
 import typer
@@ -72,6 +73,8 @@ def main() -> None:
         _end(str(error), WRONG_USE)
     except (DatabaseError, BrokerError, JournalError, ImportRefused) as error:
         _end(str(error), FAILED)
+    except sqlite3.Error as error:
+        _end(f"the data folder cannot be used ({error}): see its owner, mode and disk", FAILED)
     except (KeyboardInterrupt, typer.Abort):
         _end("stopped", FAILED)
 

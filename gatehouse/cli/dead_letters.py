@@ -25,6 +25,8 @@ from ingest.ledger_file import NAME
 from ingest.message import BACKLOG, RETAIN
 
 WAIT_S = 10.0
+TOPIC_SHOWN = 100
+"""Characters of a topic in the list; `show` has it whole, as JSON."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 ById = Annotated[int | None, typer.Option("--id", help="Only this letter.")]
@@ -65,7 +67,8 @@ def list_(
         return
     for group in found:
         span = f"{rfc3339(group.first_at)} to {rfc3339(group.last_at)}"
-        print(f"{group.count:>7}  {group.reason:<15} {group.topic}  {span}  newest {group.newest}")
+        topic = _printable(group.topic)
+        print(f"{group.count:>7}  {group.reason:<15} {topic}  {span}  newest {group.newest}")
     if not found:
         print("no dead letters")
 
@@ -212,3 +215,9 @@ def _readable(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         name: rfc3339(value) if name.endswith("_at") else value for name, value in fields.items()
     }
+
+
+def _printable(topic: str) -> str:
+    """Return a topic as a terminal can show it: anybody may have chosen it."""
+    shown = "".join(character if character.isprintable() else "·" for character in topic)
+    return shown if len(shown) <= TOPIC_SHOWN else f"{shown[:TOPIC_SHOWN]}…"

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from devices.clock import ManualClock
 from devices.registry import Registry
 from gatehouse.cli import dead_letters, journal
-from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.database import open_database
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import load
 from ingest.journal import Journal
 from ingest.ledger import Ledger
-from ingest.message import Message
+from ingest.message import Batch, Message
 from ingest.series_consumer import SeriesConsumer
 from tests.messages import NOON
 from tests.shelf import Shelf, decode
@@ -121,6 +121,19 @@ def test_letters_are_listed_by_topic_and_reason(service: Service) -> None:
     (group,) = read("dead-letters", "list")
     assert (group["topic"], group["reason"]) == ("nobody/knows", "missing_field")
     assert (group["count"], group["first_at"]) == (3, "2020-02-14T04:00:00Z")
+
+
+def test_a_topic_cannot_write_to_the_terminal(service: Service) -> None:
+    """A topic of control characters, or of any length, is one short printable line."""
+    hostile = "a/\x1b]0;gone\x07/\u202egnp" + "x" * 60_000
+    batch = service.journal.append([Message(hostile, b"garbage", NOON)])
+    service.consumer.handle(
+        Batch(6, [Message("nobody/knows", b"i", NOON), *batch.messages]),
+        [decode(6, Message("nobody/knows", b"i", NOON)), decode(batch.base, batch.messages[0])],
+    )
+    line = next(line for line in call("dead-letters", "list").stdout.splitlines() if "a/" in line)
+    assert line.isprintable()
+    assert len(line) < 250
 
 
 def test_a_letter_is_shown_without_what_it_says(service: Service) -> None:
