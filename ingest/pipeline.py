@@ -41,6 +41,10 @@ _MESSAGE_BYTES = 200
 """What a message takes beside its payload, roughly; so that empty ones are bounded too."""
 _TAIL = 10 * WINDOW
 """How far back a start looks for what a resumed session may repeat."""
+_GROUP_S = 0.01
+_LULL_S = 0.002
+"""A commit costs as much as thirty messages: what comes within ten milliseconds of the last one
+joins the next, unless nothing more is on its way (a broker with a small window waits for acks)."""
 _CALM_S = 0.1
 _TRIM_S = 1.0
 _RETRY_BASE_S = 0.1
@@ -130,6 +134,7 @@ class Pipeline:
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._bytes = 0
+        self._grouped_at = 0.0
         self._paused = False
         self._problem = ""
         self._oldest: int | None = None
@@ -203,6 +208,7 @@ class Pipeline:
         """Journal what waits, all of it at once, then acknowledge it and hand it over."""
         while True:
             await self._arrived.wait()
+            await self._group()
             chunks = self._next_chunks()
             fresh = self._fresh(chunks)
             batch = await self._commit(fresh) if fresh else None
@@ -214,6 +220,16 @@ class Pipeline:
                 chunk.source.ack(chunk.messages)
                 self._answers.offer(chunk.messages)
             self._forget(chunks)
+
+    async def _group(self) -> None:
+        """Let more arrive, if the last commit was just now and as long as more does arrive."""
+        loop = asyncio.get_running_loop()
+        while loop.time() < self._grouped_at + _GROUP_S and self._bytes < _BATCH_BYTES:
+            before = self._bytes
+            await asyncio.sleep(_LULL_S)
+            if self._bytes == before:
+                break
+        self._grouped_at = loop.time()
 
     def _next_chunks(self) -> list[_Chunk]:
         chunks, count, size = [], 0, 0
