@@ -131,10 +131,12 @@ def _first_fitting(claims: Sequence[Claim], payload: bytes) -> tuple[MessageRead
 
 
 def _check_known(observations: Sequence[Observation], registry: Registry) -> None:
-    known = registry.devices
+    known: str | None = None
     for observation in observations:
-        if observation.device_id not in known:
-            raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, observation.device_id)
+        device_id = observation.device_id
+        if device_id is not known and device_id not in registry.devices:
+            raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, device_id)
+        known = device_id
 
 
 def _of_retained(observations: tuple[Observation, ...] | Ignored) -> Outcome:

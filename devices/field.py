@@ -21,7 +21,7 @@ from devices.measure import (
 )
 from devices.observation import BodySite, Credential, CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, DecodeError
-from devices.path import Getter, Scope, as_text, compile_paths, compile_template
+from devices.path import Getter, Scope, as_text, compile_paths, compile_template, is_member
 
 Reader = Callable[[Scope], Any]
 
@@ -106,6 +106,28 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Reader:
         if not low <= value <= high:
             raise DecodeError(DeadLetterReason.OUT_OF_RANGE, where)
         return _whole(value, where) if is_whole else float(value)
+
+    is_usual = isinstance(number.path, str) and is_member(number.path)
+    if is_usual and not (absent or unit_from or is_whole):
+        return _compile_usual(str(number.path), conversion, (low, high), read)
+    return read
+
+
+def _compile_usual(
+    key: str, conversion: Conversion | None, possible: tuple[float, float], otherwise: Reader
+) -> Reader:
+    """Return a reader of what nearly every number is: one under a key, and possible."""
+    low, high = possible
+
+    def read(scope: Scope) -> Any:
+        item = scope.item
+        value = item.get(key) if isinstance(item, dict) else None
+        if type(value) is float or type(value) is int:
+            if conversion is not None:
+                value = convert(value, conversion)
+            if low <= value <= high:
+                return float(value)
+        return otherwise(scope)
 
     return read
 

@@ -85,7 +85,8 @@ def possible_celsius(body_site: BodySite) -> tuple[float, float]:
 def convert(value: float, conversion: Conversion) -> float:
     """Return a value in the observation's unit, without the dust of binary fractions."""
     factor, offset = conversion
-    return round(value * factor + offset, 6)
+    converted = value * factor + offset
+    return converted if converted.is_integer() else round(converted, 6)
 
 
 def parse_number(text: str, where: str) -> float:

@@ -38,7 +38,7 @@ def compile_path(path: str) -> Getter:
     """Return what gets the value of a path, None where it is absent."""
     if path == "{key}":
         return lambda scope: _unless_blank(scope.key)
-    if _is_member(path.removeprefix("/")):
+    if is_member(path.removeprefix("/")):
         return _first_member((path.removeprefix("/"),), of_root=path.startswith("/"))
     steps = tuple(step for step in path.lstrip("/").split(".") if step)
     if path.startswith("/"):
@@ -46,11 +46,16 @@ def compile_path(path: str) -> Getter:
     return lambda scope: _unless_blank(follow(scope.item, steps))
 
 
+def is_member(path: str) -> bool:
+    """Return whether a path is one key of an object, as nearly all are."""
+    return bool(path) and not (path[0] == "{" or path.isdecimal() or "." in path or "/" in path)
+
+
 def compile_paths(paths: str | Sequence[str]) -> Getter:
     """Return what gets the value of the first of some paths that is not absent."""
     if isinstance(paths, str):
         return compile_path(paths)
-    if all(_is_member(path) for path in paths):
+    if all(is_member(path) for path in paths):
         return _first_member(tuple(paths))
     getters = tuple(compile_path(path) for path in paths)
 
@@ -167,11 +172,6 @@ def checked_id(text: str, where: str) -> str:
     if not text.isprintable():
         raise DecodeError(DeadLetterReason.WRONG_TYPE, where)
     return text
-
-
-def _is_member(path: str) -> bool:
-    """Return whether a path is one key of an object, as nearly all are."""
-    return bool(path) and not (path[0] == "{" or path.isdecimal() or "." in path or "/" in path)
 
 
 def _first_member(keys: tuple[str, ...], *, of_root: bool = False) -> Getter:
