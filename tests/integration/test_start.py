@@ -160,7 +160,9 @@ def test_doctor_says_what_is_well_and_what_is_not(tmp_path: Path, mosquitto: Mos
 
 def test_doctor_names_what_is_wrong_in_folder_and_file(tmp_path: Path) -> None:
     """A folder open to others, a threshold for a site that is not there, a damaged status."""
-    (data := tmp_path / "data").mkdir(mode=0o755)
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)  # Whatever the umask.
     config = tmp_path / "gatehouse.toml"
     config.write_text("[thresholds.sites.nroth.fever]\ncontact_celsius = 37.2\n")
     environment = {"GATEHOUSE_DATA_DIR": str(data), "GATEHOUSE_CONFIG": str(config)}
