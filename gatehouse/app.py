@@ -7,7 +7,6 @@ not, leaves nothing to repair; a clean one only saves the time of replaying.
 """
 
 import asyncio
-import gc
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -29,6 +28,7 @@ from devices.registry_store import RegistryCache
 from gatehouse.alerts_consumer import AlertsConsumer
 from gatehouse.console_process import keep_console
 from gatehouse.database import open_database
+from gatehouse.garbage import look_less_for_garbage
 from gatehouse.parts import make_decoder, open_series
 from gatehouse.self_watch import alarms_of
 from gatehouse.settings import Settings, SettingsError
@@ -47,8 +47,6 @@ from ingest.status import ServiceStatus, write_status
 
 log = structlog.get_logger()
 
-_YOUNG = 50_000
-"""New containers before Python looks for garbage: several batches' worth, all of it soon freed."""
 STATUS_S = 1.0
 PAGING_S = 1.0
 WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError)
@@ -73,6 +71,7 @@ class Service:
         self._started_at = self._clock.now()
         self._mqtt = settings.mqtt
         self._decoder, profiles = make_decoder(settings)
+        self._version = version("gatehouse")
         self._silence = {profile.name: profile.silent_after for profile in profiles}
         self._told: ServiceStatus | None = None
         self._alarmed: dict[str, str] = {}
@@ -89,8 +88,8 @@ class Service:
 
     async def run(self) -> None:
         """Take in, judge and tell until cancelled; a part that fails ends the whole."""
-        _look_less_for_garbage()
-        log.info("service_started", version=version("gatehouse"), data=str(self._settings.data_dir))
+        look_less_for_garbage()
+        log.info("service_started", version=self._version, data=str(self._settings.data_dir))
         async with Publisher(self._mqtt) as publisher:
             pipeline = Pipeline(
                 journal=self._journal,
@@ -215,7 +214,7 @@ class Service:
         status = ServiceStatus(
             at=self._clock.now(),
             wall_at=wall_now(),
-            version=version("gatehouse"),
+            version=self._version,
             broker=self._mqtt.address,
             pipeline=parts,
             books=balance(account, head=parts.journal.head),
@@ -244,14 +243,3 @@ async def _repeat(work: str, act: Callable[[], Awaitable[None]], every_s: float)
                 log.info(f"{work}_resumed")
             held = False
         await asyncio.sleep(every_s)
-
-
-def _look_less_for_garbage() -> None:
-    """Leave what has been loaded alone, and make rounds by the batch, not by the message.
-
-    Messages, observations and states hold no cycles, yet the collector's rounds over the tuples
-    and lists around them took a tenth of the process's time (tests/bench).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG)
