@@ -1,7 +1,7 @@
 """What the bench sends: 500 devices of three JSON and text families, as they speak on the wire."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,51 +10,68 @@ import mqtt5
 from tests.registry_folder import Flat, write_registry
 
 DEVICES = 500
-PERSON = "a0:e6:f8:50:99:99"
-"""The thermometer of somebody who lives alone and falls ill."""
+PATIENTS = 40
+"""People who live alone and fall ill, each with a thermometer of their own."""
 ZONE = timedelta(hours=8)
 
+Published = tuple[str, bytes]
+"""Topic and payload."""
 
-def write_bench_registry(folder: Path, webhook: str) -> None:
-    """Write a registry with a device a flat, and the flat of the person who falls ill."""
-    devices = [*(_device(number) for number in range(DEVICES)), (PERSON, "esp32_ble2mqtt")]
+
+def write_bench_registry(folder: Path, phone: str) -> None:
+    """Write a registry with a device a flat, and the flats of the people who fall ill."""
+    patients = [(_patient(number), "esp32_ble2mqtt") for number in range(PATIENTS)]
+    devices = [*(_device(number) for number in range(DEVICES)), *patients]
     flats = [Flat(f"h{number}", (device,)) for number, device in enumerate(devices)]
-    write_registry(folder, flats, channel=webhook)
+    write_registry(folder, flats, channel=phone)
 
 
-def messages(count: int, at: float) -> Iterator[tuple[str, bytes]]:
-    """Yield topics and payloads, device after device; ``at`` is Unix time in seconds."""
+def messages(count: int, at: float) -> Iterator[Published]:
+    """Yield what is published, device after device; ``at`` is Unix time in seconds."""
     local = datetime.fromtimestamp(at, UTC) + ZONE
     for number in range(count):
         device = number % DEVICES
         round_ = number // DEVICES
         kind = device % 5
         if kind < 2:
-            report = {
-                "battery": 87,
-                "humidity": 44.7,
-                "linkquality": 120,
-                "temperature": round(20 + (number % 83) / 10, 2),
-                "voltage": 2935,
-            }
-            yield f"zigbee2mqtt/room{device}", json.dumps(report).encode()
+            yield room(device, round(20 + (number % 83) / 10, 2))
         elif kind < 4:
             moment = local - timedelta(seconds=3600 - round_)
             yield f"tele/meter{device}/SENSOR", _energy(moment, number)
         else:
-            celsius = 36.0 + (number * 7 % 11) / 10
-            topic = f"{_mac(device)}/HealthThermometer/TemperatureMeasurement"
-            yield topic, f"4,{celsius:.6f},1".encode()
+            yield _measured(_mac(device), 36.0 + (number * 7 % 11) / 10)
 
 
-def packets(topics_and_payloads: Iterator[tuple[str, bytes]]) -> list[bytes]:
+def room(device: int, celsius: float) -> Published:
+    """Return what a room sensor reports; its number is a multiple of five, or one more."""
+    report = {
+        "battery": 87,
+        "humidity": 44.7,
+        "linkquality": 120,
+        "temperature": celsius,
+        "voltage": 2935,
+    }
+    return f"zigbee2mqtt/room{device}", json.dumps(report).encode()
+
+
+def fever(patient: int) -> Published:
+    """Return the reading of somebody who lives alone and is ill: 38.6 °C in the armpit."""
+    return _measured(_patient(patient), 38.6)
+
+
+def packets(published: Iterable[Published]) -> list[bytes]:
     """Return QoS 1 PUBLISH packets with the packet ids 1 to 60,000 in turn."""
     return [
         mqtt5.PublishPacket(
             topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=1 + number % 60_000
         ).write()
-        for number, (topic, payload) in enumerate(topics_and_payloads)
+        for number, (topic, payload) in enumerate(published)
     ]
+
+
+def _measured(thermometer: str, celsius: float) -> Published:
+    topic = f"{thermometer}/HealthThermometer/TemperatureMeasurement"
+    return topic, f"4,{celsius:.6f},1".encode()
 
 
 def _energy(moment: datetime, number: int) -> bytes:
@@ -76,6 +93,10 @@ def _energy(moment: datetime, number: int) -> bytes:
 
 def _mac(number: int) -> str:
     return f"a0:e6:f8:50:{number >> 8:02x}:{number & 255:02x}"
+
+
+def _patient(number: int) -> str:
+    return f"a0:e6:f8:51:00:{number:02x}"
 
 
 def _device(number: int) -> tuple[str, str]:

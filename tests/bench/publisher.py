@@ -5,6 +5,7 @@ import select
 import socket
 import time
 from collections.abc import Sequence
+from threading import Event
 
 import mqtt5
 
@@ -24,11 +25,21 @@ class Publisher:
         assert isinstance(self._receive()[0], mqtt5.ConnAckPacket)
         self.acked = 0
 
-    def send(self, packets: Sequence[bytes], *, per_second: float = 0) -> None:
-        """Send QoS 1 packets and wait for their acks; at full speed, or at a rate."""
+    def send(
+        self, packets: Sequence[bytes], *, per_second: float = 0, until: Event | None = None
+    ) -> None:
+        """Send QoS 1 packets and wait for their acks; at full speed, or at a rate.
+
+        Args:
+            packets: What to send, in order.
+            per_second: The rate; 0 for full speed.
+            until: Stops it early.
+        """
         sent, acked_before, began = 0, self.acked, time.monotonic()
         deadline = began + GIVE_UP_S
         while self.acked - acked_before < len(packets):
+            if until is not None and until.is_set():
+                packets = packets[:sent]
             room = WINDOW - (sent - (self.acked - acked_before))
             if per_second:
                 due = int((time.monotonic() - began) * per_second) + 1
