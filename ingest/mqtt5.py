@@ -36,6 +36,10 @@ ANSWER_SECONDS = 5.0
 """For CONNACK: some brokers without MQTT 5 never answer it, amqtt 0.12 among them."""
 SUBSCRIBE_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
+BREATH_SECONDS = 0.005
+BREATH_BYTES = 1_024
+"""A read that brings so much is followed by a breath: what arrives meanwhile comes in one read, and
+a read costs as much as thirty messages. Little is read at once."""
 
 
 class Mqtt5Connection(asyncio.Protocol):
@@ -64,6 +68,7 @@ class Mqtt5Connection(asyncio.Protocol):
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._is_paused = False
         self._questions: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
@@ -130,11 +135,13 @@ class Mqtt5Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading: what the broker sends waits in the kernel, then at the broker."""
+        self._is_paused = True
         if self._transport:
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
+        self._is_paused = False
         self.heard_at = self._loop.time()
         if self._transport:
             self._transport.resume_reading()
@@ -178,6 +185,9 @@ class Mqtt5Connection(asyncio.Protocol):
         if self.ended.done():
             return
         self.heard_at = self._loop.time()
+        if len(data) >= BREATH_BYTES and self._transport:
+            self._transport.pause_reading()
+            self._loop.call_later(BREATH_SECONDS, self._read_on)
         try:
             self._reader.feed(data)
         except MalformedPacket as error:
@@ -185,6 +195,10 @@ class Mqtt5Connection(asyncio.Protocol):
                 self._leave(mqtt5.DisconnectReasonCode.MALFORMED_PACKET, f"sent {error}")
             else:
                 self.abort(VersionRefused(f"{self._settings.address} does not answer in MQTT 5"))
+
+    def _read_on(self) -> None:
+        if self._transport and not self._is_paused:
+            self._transport.resume_reading()
 
     def _deliver(self, messages: list[Message], unguarded: int) -> None:
         if messages:
