@@ -61,12 +61,12 @@ class LineEncoder:
             template, has_free_text = found
             if has_free_text:
                 fields = tuple(map(_escaped, fields))
-            lines.append(template % (series.key, *fields, point.time))
+            lines.append(f"{series.key} {template % fields} {point.time}")
         return lines
 
 
 def _line_format(measurement: str, types: tuple[type, ...]) -> tuple[str, bool]:
-    """Return the format for key, fields and time, and whether texts must be escaped first."""
+    """Return the format of a point's fields, and whether texts must be escaped first."""
     pieces, comma, has_free_text = [], "", False
     for field, kind in zip(MEASUREMENTS[measurement].fields, types, strict=True):
         if kind is type(None):
@@ -78,7 +78,7 @@ def _line_format(measurement: str, types: tuple[type, ...]) -> tuple[str, bool]:
         else:
             pieces.append(f"{comma}{field.name}={_FORMATS[field.kind]}")
         comma = ","
-    return f"%s {''.join(pieces)} %d", has_free_text
+    return "".join(pieces), has_free_text
 
 
 def _is_plain(kind: type) -> bool:
