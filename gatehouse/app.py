@@ -48,7 +48,7 @@ from ingest.status import ServiceStatus, write_status
 log = structlog.get_logger()
 
 STATUS_S = 1.0
-PAGING_S = 1.0
+PAGING_S = 0.25
 WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError)
 """A database that is away or locked, a disk that is full: they pass, and nothing dies of them."""
 

@@ -1,5 +1,6 @@
 """How long it takes until somebody can see it: a reading in InfluxDB, a page on a phone."""
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ def observation_to_page(way: WholeWay, *, per_second: float) -> list[float]:
     seconds = []
     with way.under_load(per_second=per_second) as probe:
         for patient in range(PATIENTS):
+            time.sleep(random.random())  # Else each begins when pages have just been sent.
             pages = len(way.phone.arrived)
             seconds.append(
                 _seconds(

@@ -112,6 +112,7 @@ class WholeWay:
         finally:
             stop.set()
             sender.join()
+            self._sent += background.acked + probe.acked
             background.close()
             probe.close()
 
