@@ -14,7 +14,8 @@ async def end(child: asyncio.subprocess.Process, *, seconds: float) -> None:
     with contextlib.suppress(ProcessLookupError):
         child.terminate()
     try:
-        await asyncio.wait_for(child.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await child.wait()
     except TimeoutError:
         child.kill()
         await child.wait()

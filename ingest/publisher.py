@@ -7,19 +7,15 @@ away: whoever publishes is told and decides.
 
 import asyncio
 import secrets
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
 import aiomqtt
-import structlog
 
+from devices import mqtt_client
 from ingest.broker import MqttSettings
 from ingest.connection import ConnectionLost
-
-TIMEOUT_S = 10.0
-"""For connecting, and for the broker's PUBACK."""
-
-log = structlog.get_logger()
 
 
 class PublishFailed(Exception):
@@ -32,6 +28,7 @@ class Publisher:
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings
         self._client: aiomqtt.Client | None = None
+        self._connection = AsyncExitStack()
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -64,26 +61,21 @@ class Publisher:
         """Send; return why it was not confirmed, with the connection closed, or None."""
         try:
             if self._client is None:
-                client = self._make_client()
-                await client.__aenter__()
-                self._client = client
-            await self._client.publish(topic, payload, qos=qos, timeout=TIMEOUT_S)
-        except (aiomqtt.MqttError, ConnectionLost) as failure:
+                client = mqtt_client.connected(self._make_client())
+                self._client = await self._connection.enter_async_context(client)
+            await mqtt_client.publish(self._client, topic, payload, qos=qos)
+        except (*mqtt_client.FAILURES, ConnectionLost) as failure:
             await self._disconnect()
             return failure
         return None
 
     async def _disconnect(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            try:
-                await client.__aexit__(None, None, None)
-            except aiomqtt.MqttError as error:
-                log.info("publisher_disconnected", problem=str(error))
+        self._client = None
+        await self._connection.aclose()
 
     def _make_client(self) -> aiomqtt.Client:
         settings = self._settings
-        return aiomqtt.Client(
+        return mqtt_client.make_client(
             settings.host,
             settings.port,
             username=settings.user,
@@ -91,6 +83,5 @@ class Publisher:
             identifier=f"{settings.client_id}-{secrets.token_hex(4)}",
             protocol=aiomqtt.ProtocolVersion.V311,
             keepalive=settings.keep_alive_s,
-            timeout=TIMEOUT_S,
             tls_context=settings.tls_context(),
         )

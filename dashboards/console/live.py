@@ -78,11 +78,11 @@ class Live:
     async def stream(self, since: Mark) -> AsyncIterator[tuple[Mark, list[str]]]:
         """Yield each new mark and what changed with it, for a few minutes."""
         self._streams += 1
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + STREAM_LASTS_S
+        ends = asyncio.get_running_loop().time() + STREAM_LASTS_S
         try:
             while True:
-                mark = await asyncio.wait_for(self._after(since), ends - loop.time())
+                async with asyncio.timeout_at(ends):
+                    mark = await self._after(since)
                 yield mark, mark.changed_since(since)
                 since = mark
         except TimeoutError:

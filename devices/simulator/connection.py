@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
+from devices import mqtt_client
 from devices.simulator.community import HUAAN
 from devices.simulator.event import Event
 from devices.simulator.terminal import Terminal
@@ -15,7 +16,6 @@ from devices.simulator.wire import HUAAN_RESPONSE
 
 IN_FLIGHT = 200
 _ANSWERS_QUEUED = 1_000
-_TIMEOUT_S = 10.0
 _LOOK_EVERY_S = 0.5
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -29,13 +29,12 @@ def open_client(url: str) -> aiomqtt.Client:
     address = urlsplit(url)
     if address.scheme not in _PORTS or not address.hostname:
         raise ValueError(f"{url!r}: write it like mqtt://127.0.0.1:1883")
-    client = aiomqtt.Client(
+    client = mqtt_client.make_client(
         address.hostname,
         address.port or _PORTS[address.scheme],
         username=unquote(address.username) if address.username else None,
         password=unquote(address.password) if address.password else None,
         tls_context=ssl.create_default_context() if address.scheme == "mqtts" else None,
-        timeout=_TIMEOUT_S,
         max_inflight_messages=IN_FLIGHT,
         max_queued_incoming_messages=_ANSWERS_QUEUED,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
@@ -78,7 +77,8 @@ class Connection:
 
     async def listen(self) -> None:
         """Take the platform's answers, for ever."""
-        await self._client.subscribe(HUAAN_RESPONSE + HUAAN, qos=1)
+        async with asyncio.timeout(mqtt_client.TIMEOUT_S):
+            await self._client.subscribe(HUAAN_RESPONSE + HUAAN, qos=1)
         async for message in self._client.messages:
             if isinstance(message.payload, bytes):
                 self.terminal.answered(message.payload)
@@ -89,11 +89,13 @@ class Connection:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             for event in self.terminal.due(time.monotonic()):
-                await self._client.publish(event.topic, event.payload, qos=event.qos)
+                await self._send(event)
             self._moved.set()
 
     async def _send(self, event: Event) -> None:
-        await self._client.publish(event.topic, event.payload, qos=event.qos, retain=event.retain)
+        await mqtt_client.publish(
+            self._client, event.topic, event.payload, qos=event.qos, retain=event.retain
+        )
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)

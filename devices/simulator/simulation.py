@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 
-import aiomqtt
 import structlog
 
+from devices import mqtt_client
 from devices.clock import HOUR, SECOND, ScaledClock
 from devices.simulator.community import Community
 from devices.simulator.connection import Connection, open_client
@@ -51,10 +51,13 @@ async def simulate(
             the clock says.
         progress: Called with half-hours of history done and in all.
     """
-    failures = 0
+    failures, this_task = 0, asyncio.current_task()
     while True:
         try:
-            async with open_client(url) as client, asyncio.TaskGroup() as tasks:
+            async with (
+                mqtt_client.connected(open_client(url)) as client,
+                asyncio.TaskGroup() as tasks,
+            ):
                 connection = Connection(client, tasks)
                 tasks.create_task(connection.listen(), name="simulated terminal's answers")
                 tasks.create_task(connection.resend(), name="simulated terminal's resends")
@@ -62,9 +65,11 @@ async def simulate(
                 if history:
                     await _publish_history(connection, clock, community, progress)
                 await _follow_clock(connection, clock, community, speed)
-        except* (aiomqtt.MqttError, OSError) as group:
+        except* mqtt_client.FAILURES as group:
             failures += 1
             log.warning("simulation_disconnected", error=str(group.exceptions[0]))
+        if this_task is not None and this_task.cancelling():
+            return  # A group that fails while its task is cancelled tells of the failure only.
         most = min(_BACKOFF_FROM_S * 2**failures, _BACKOFF_TO_S)
         await asyncio.sleep(random.uniform(0, most))  # noqa: S311 - jitter
 

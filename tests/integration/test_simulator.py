@@ -11,6 +11,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
+from devices import mqtt_client
 from devices.clock import HOUR, MINUTE, ScaledClock
 from devices.simulator.community import HUAAN, Community, build_community
 from devices.simulator.events import events
@@ -41,7 +42,8 @@ class Platform:
     @asynccontextmanager
     async def on(self, broker: Mosquitto) -> AsyncIterator["Platform"]:
         nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-        async with aiomqtt.Client(broker.host, broker.port, socket_options=nodelay) as client:
+        client = mqtt_client.make_client(broker.host, broker.port, socket_options=nodelay)
+        async with mqtt_client.connected(client):
             await client.subscribe("#", qos=1)
             task = asyncio.create_task(self._take_in(client))
             yield self
@@ -62,7 +64,8 @@ class Platform:
                     continue
                 capture = json.loads(payload)
                 answer = {key: capture.get(key) for key in ("sequence_no", "cap_time")}
-                await client.publish(HUAAN_RESPONSE + HUAAN, json.dumps(answer))
+                payload = json.dumps(answer).encode()
+                await mqtt_client.publish(client, HUAAN_RESPONSE + HUAAN, payload, qos=0)
 
 
 @asynccontextmanager
