@@ -29,6 +29,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.copies = 0
         self.kept: dict[int, Message] = {}
         self.given = 0
+        self.passed = 0
         self.number = 0
 
     @initialize()
@@ -61,8 +62,9 @@ class JournalMachine(RuleBasedStateMachine):
         """Trimming takes whole files of what was read, from the front, and nothing else."""
         below = int(part * self.journal.head)
         self.journal.trim(below)
+        self.passed = max(self.passed, below)  # What followers have passed they do not ask again.
         gone = [position for position in self.kept if position < self.journal.base]
-        assert all(position <= below for position in gone)
+        assert all(position <= self.passed for position in gone)
         for position in gone:
             del self.kept[position]
 
