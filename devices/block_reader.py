@@ -1,66 +1,100 @@
-"""One observation's block, compiled to what makes observations of a payload."""
+"""One observation's block, written as what makes observations of a payload."""
 
-from collections.abc import Callable
+from contextlib import ExitStack
+
+import msgspec
 
 from devices.block import Block
 from devices.condition import compile_condition
-from devices.device_time import Arrival
-from devices.field import compile_fields
-from devices.kind import KINDS
-from devices.observation import Observation
-from devices.origin import Origin, compile_own_origin
-from devices.path import Scope, compile_loop
-
-BlockReader = Callable[[Origin, Scope, Arrival, list[Observation]], None]
-"""Appends what a block makes of a payload."""
+from devices.field import compile_fields, write_number
+from devices.kind import KINDS, Kind, Values
+from devices.origin import Origin, write_own_origin
+from devices.path import compile_loop, is_member
+from devices.source import Source, Stand
 
 
-def compile_block(block: Block, names: frozenset[str]) -> BlockReader:
-    """Return what reads a block.
+def write_block(
+    source: Source, block: Block, origin: Origin, stand: Stand, names: frozenset[str]
+) -> None:
+    """Write what appends to ``found`` the observations that a block makes of a payload.
 
     Raises:
         ValueError: A unit or a word is none that we know; says which.
     """
-    read = _compile_one(block, names)
     applies = compile_condition(block.when, block.unless)
-    if block.each is None:
-        return read if applies is None else _only_when(read, applies)
-    patterns = (block.each,) if isinstance(block.each, str) else block.each
-    loops = tuple(compile_loop(pattern) for pattern in patterns)
-
-    def read_each(origin: Origin, scope: Scope, arrival: Arrival, found: list[Observation]) -> None:
-        for loop in loops:
-            for key, item in loop(scope.item):
-                inner = Scope(scope.root, scope.names, item, key)
-                if applies is None or applies(inner):
-                    read(origin, inner, arrival, found)
-
-    return read_each
+    with ExitStack() as nested:
+        if block.each is not None:
+            patterns = (block.each,) if isinstance(block.each, str) else block.each
+            stand = _write_loop(source, patterns, stand, nested)
+        if applies is not None:
+            holds = source.name(applies, "holds")
+            nested.enter_context(source.inside(f"if {holds}({stand.scope}):"))
+        _write_one(source, block, origin, stand, names)
 
 
-def _only_when(read: BlockReader, applies: Callable[[Scope], bool]) -> BlockReader:
-    def read_when(origin: Origin, scope: Scope, arrival: Arrival, found: list[Observation]) -> None:
-        if applies(scope):
-            read(origin, scope, arrival, found)
+def _write_loop(
+    source: Source, patterns: tuple[str, ...], stand: Stand, nested: ExitStack
+) -> Stand:
+    """Write the loop over what some patterns list; return where its body stands."""
+    key, item, is_object = map(source.variable, ("key", "item", "is_object"))
+    if len(patterns) == 1:
+        loop = source.name(compile_loop(patterns[0]), "loop")
+        before, _, last = patterns[0].rpartition(".")
+        if last == "*" and is_member(before):  # Mostly there is nothing to loop over.
+            holder = source.variable("holder")
+            source.line(f"{holder} = {stand.item}.get({before!r}) if {stand.is_object} else None")
+            is_several = f"{holder}.__class__ is list or {holder}.__class__ is dict"
+            nested.enter_context(source.inside(f"if {is_several}:"))
+    else:
+        loops = source.name(tuple(compile_loop(pattern) for pattern in patterns), "loops")
+        loop = source.variable("loop")
+        nested.enter_context(source.inside(f"for {loop} in {loops}:"))
+    nested.enter_context(source.inside(f"for {key}, {item} in {loop}({stand.item}):"))
+    source.line(f"{is_object} = {item}.__class__ is dict")
+    return Stand(item, is_object, f"Scope(document, names, {item}, {key})")
 
-    return read_when
 
-
-def _compile_one(block: Block, names: frozenset[str]) -> BlockReader:
+def _write_one(
+    source: Source, block: Block, origin: Origin, stand: Stand, names: frozenset[str]
+) -> None:
     constants, fields = compile_fields(block, names)
     kind = KINDS[block.kind]
-    make, needed, is_empty_enough = kind.make, kind.needs, kind.is_empty_enough
-    own = compile_own_origin(block, names)
+    values: Values = {name: source.name(value, name) for name, value in constants.items()}
+    with ExitStack() as nested:
+        for field in fields:
+            read = source.name(field.read, field.name)
+            if field.usual is not None:
+                value = write_number(source, field.usual, read, stand)
+            else:
+                value = source.variable("value")
+                source.line(f"{value} = {read}({stand.scope})")
+            values[field.name] = value
+            if field.name == kind.needs:
+                nested.enter_context(source.inside(f"if {value} is not None:"))
+        if not (constants or kind.needs or kind.is_empty_enough):
+            is_something = " or ".join(f"{value} is not None" for value in values.values())
+            nested.enter_context(source.inside(f"if {is_something}:"))
+        _write_defaults(source, kind, {field.name: values[field.name] for field in fields})
+        own = write_own_origin(source, block, origin, stand, names)
+        if kind.finish is not None:
+            kind.finish(source, values, constants)
+        source.line(f"found.append({_construction(source, kind, own, values)})")
 
-    def read(origin: Origin, scope: Scope, arrival: Arrival, found: list[Observation]) -> None:
-        values = constants.copy()
-        for name, get in fields:
-            value = get(scope)
-            if value is not None:
-                values[name] = value
-            elif name == needed:
-                return
-        if values or is_empty_enough:
-            found.append(make(origin if own is None else own(origin, scope, arrival), values))
 
-    return read
+def _write_defaults(source: Source, kind: Kind, values: Values) -> None:
+    """Write the struct's defaults in the place of what is absent, where that is not None."""
+    for field in msgspec.structs.fields(kind.struct):
+        if field.name in values and field.default not in (None, msgspec.NODEFAULT):
+            value = values[field.name]
+            with source.inside(f"if {value} is None:"):
+                source.line(f"{value} = {source.name(field.default, field.name)}")
+
+
+def _construction(source: Source, kind: Kind, origin: Origin, values: Values) -> str:
+    """Return the call that makes the observation; what has its default is left out."""
+    shared = origin._asdict() | {"received_at": "received_at"}
+    if kind.is_of_a_person:
+        shared["subject"] = "subject"
+    said = {name: value for name, value in shared.items() if value not in ("None", "''")}
+    arguments = ", ".join(f"{name}={value}" for name, value in (said | values).items())
+    return f"{source.name(kind.struct, 'make')}({arguments})"

@@ -26,7 +26,8 @@ from devices.observation import (
     TimeSource,
 )
 from devices.outcome import DeadLetterReason, DecodeError
-from devices.path import Scope, checked_id
+from devices.path import checked_id
+from devices.topic import Names
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 Percent = Annotated[float, Meta(ge=PERCENT.low, le=PERCENT.high)]
@@ -121,11 +122,12 @@ _PLACE = re.compile(r"`\$([^`]*)`")
 _FIELD = re.compile(r"field `([a-z_]{1,32})`")
 
 
-def read_canonical(scope: Scope, arrival: Arrival) -> tuple[Observation, ...]:
+def read_canonical(document: object, names: Names, arrival: Arrival) -> tuple[Observation, ...]:
     """Return the observations of a document in our own format.
 
     Args:
-        scope: One object or an array of them, and the topic's device.
+        document: One object or an array of them.
+        names: The topic's device.
         arrival: When the message came.
 
     Raises:
@@ -133,8 +135,7 @@ def read_canonical(scope: Scope, arrival: Arrival) -> tuple[Observation, ...]:
             UNKNOWN_DEVICE where the payload says another device than the topic; EMPTY for an
             empty array.
     """
-    document = scope.root
-    device_id = scope.names["device"]
+    device_id = names["device"]
     if not isinstance(document, list):
         return (_observation(_convert(document, Said), device_id, arrival),)
     if not document:

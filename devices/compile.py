@@ -1,27 +1,39 @@
-"""Profiles compiled, once at start, to callables that read a message.
+"""Profiles compiled, once at start, to functions that read a message.
 
-A reader is ``Scope → value``; a block becomes a list of readers and the structure they fill; a
-message becomes a :class:`MessageReader`. Nothing looks at a profile again afterwards.
+What is usual is written out in the function's text; what is rare is a callable ``Scope → value``
+that the text calls. Nothing looks at a profile again afterwards.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from devices.block import MessageBlock
-from devices.block_reader import compile_block
+from devices.block_reader import write_block
 from devices.canonical import read_canonical
 from devices.codecs import CODECS, Codec
-from devices.condition import Condition, compile_condition
-from devices.device_time import Arrival
+from devices.condition import Condition, compile_condition, write_condition
+from devices.device_time import Arrival, judge_time
+from devices.measure import convert
 from devices.observation import Observation
-from devices.origin import compile_origin
+from devices.origin import write_origin
 from devices.outcome import DeadLetterReason, DecodeError, Ignored
-from devices.path import Scope, compile_paths
+from devices.path import BLANK, Scope, checked_id, compile_paths
 from devices.profile import Profile, ProfileError
 from devices.reply import Answer, compile_reply
-from devices.topic import names_of
+from devices.source import Source, Stand
+from devices.topic import Names, names_of
 
-MessageRead = Callable[[Scope, Arrival], tuple[Observation, ...] | Ignored]
+_KNOWN: dict[str, object] = {
+    "BLANK": BLANK,
+    "DecodeError": DecodeError,
+    "Scope": Scope,
+    "checked_id": checked_id,
+    "convert": convert,
+    "judge_time": judge_time,
+}
+MessageRead = Callable[[object, Names, Arrival], tuple[Observation, ...] | Ignored | None]
+"""Document, names of the topic, and arrival to what the message gives; None: it is another kind
+of message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,8 @@ class MessageReader:
     Attributes:
         profile: The family's name.
         parse: Bytes to what the paths walk.
-        fits: Whether a payload is this kind of message; None for every payload.
+        fits: Whether a payload is this kind of message; None for every payload. Told by ``read``
+            too.
         takes_all: Its messages give nothing, whatever they say; they need not be read.
         read: What it gives: observations, or the reason why there are none.
         answer: What the device waits for.
@@ -53,14 +66,14 @@ def compile_profile(profile: Profile) -> Iterator[tuple[str, MessageReader]]:
     """
     for place, block in enumerate(profile.message):
         try:
-            reader = _compile_message(profile.name, block)
+            reader = _compile_message(profile.name, place, block)
         except ValueError as error:
             raise ProfileError(f"{profile.file}: message.{place}: {error}") from error
         for pattern in block.topic:
             yield pattern, reader
 
 
-def _compile_message(profile: str, block: MessageBlock) -> MessageReader:
+def _compile_message(profile: str, place: int, block: MessageBlock) -> MessageReader:
     names = frozenset.intersection(*(names_of(pattern) for pattern in block.topic))
     if block.format not in CODECS:
         raise ValueError(f"format {block.format!r} is none of {', '.join(sorted(CODECS))}")
@@ -70,39 +83,43 @@ def _compile_message(profile: str, block: MessageBlock) -> MessageReader:
         parse=CODECS[block.format],
         fits=fits,
         takes_all=block.ignore is not None and fits is None,
-        read=_compile_read(block, names),
+        read=_compile_read(f"{profile} message {place}", block, names),
         answer=compile_reply(block.reply, names) if block.reply else None,
     )
 
 
-def _compile_read(block: MessageBlock, names: frozenset[str]) -> MessageRead:
+def _compile_read(title: str, block: MessageBlock, names: frozenset[str]) -> MessageRead:
+    """Write the function that reads one kind of message, and compile it."""
+    source = Source(title, "document", "names", "arrival", known=_KNOWN)
+    document = Stand("document", "is_document", "Scope(document, names, document)")
+    source.line("is_document = document.__class__ is dict")
+    write_condition(source, block.when, block.unless, document)
     if block.ignore is not None:
-        ignored = Ignored(block.ignore)
-        return lambda _scope, _arrival: ignored
-    if block.canonical:
+        source.line(f"return {source.name(Ignored(block.ignore), 'ignored')}")
+    elif block.canonical:
         if "device" not in names:
             raise ValueError("canonical = true needs {device} in the topic")
-        return read_canonical
-    return _compile_blocks(block, names)
+        source.line(f"return {source.name(read_canonical, 'read')}(document, names, arrival)")
+    else:
+        _write_blocks(source, block, document, names)
+    return source.compile()
 
 
-def _compile_blocks(block: MessageBlock, names: frozenset[str]) -> MessageRead:
-    origin_of = compile_origin(block, names)
-    root = compile_paths(block.root) if block.root else None
-    readers = tuple(compile_block(part, names) for part in block.observation)
-    nothing = Ignored(block.nothing) if block.nothing else None
-
-    def read(scope: Scope, arrival: Arrival) -> tuple[Observation, ...] | Ignored:
-        if root is not None:
-            scope.item = root(scope)
-        origin = origin_of(scope, arrival)
-        found: list[Observation] = []
-        for reader in readers:
-            reader(origin, scope, arrival, found)
-        if found:
-            return tuple(found)
-        if nothing is None:
-            raise DecodeError(DeadLetterReason.MISSING_FIELD, "nothing that can be observed")
-        return nothing
-
-    return read
+def _write_blocks(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> None:
+    if block.root:
+        root = source.name(compile_paths(block.root), "root")
+        source.line(f"item = {root}({stand.scope})")
+        source.line("is_object = item.__class__ is dict")
+        stand = Stand("item", "is_object", "Scope(document, names, item)")
+    source.line("received_at, unsaid = arrival.received_at, arrival.unsaid")
+    origin = write_origin(source, block, stand, names)
+    source.line("found = []")
+    for part in block.observation:
+        write_block(source, part, origin, stand, names)
+    with source.inside("if found:"):
+        source.line("return tuple(found)")
+    if block.nothing:
+        source.line(f"return {source.name(Ignored(block.nothing), 'ignored')}")
+    else:
+        missing = source.name(DeadLetterReason.MISSING_FIELD, "reason")
+        source.line(f"raise DecodeError({missing}, 'nothing that can be observed')")

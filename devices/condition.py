@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from devices.block import Test
-from devices.path import Scope, as_text, compile_path, compile_paths
+from devices.path import Scope, as_text, compile_path, compile_paths, write_get
+from devices.source import Source, Stand
 
 Condition = Callable[[Scope], bool]
 PRESENT = "*"
@@ -26,10 +27,36 @@ def compile_condition(
     return lambda scope: wanted(scope) and not unwanted(scope)
 
 
+def write_condition(
+    source: Source,
+    when: Test | Sequence[Test] | None,
+    unless: Test | Sequence[Test] | None,
+    stand: Stand,
+) -> None:
+    """Write what returns None where a message block does not apply."""
+    for tests, absent in ((when, "is None"), (unless, "is not None")):
+        if not tests:
+            continue
+        if paths := _presence(tests):
+            test = f"{write_get(source, paths, stand)} {absent}"
+        else:
+            holds = f"{source.name(_any(tests), 'holds')}({stand.scope})"
+            test = f"not {holds}" if tests is when else holds
+        with source.inside(f"if {test}:"):
+            source.line("return None")
+
+
+def _presence(tests: Test | Sequence[Test]) -> list[str]:
+    """Return the paths one of which must be there, where the tests ask for nothing else."""
+    tables = [tests] if isinstance(tests, dict) else tests
+    is_all = all(list(table.values()) == [PRESENT] for table in tables)
+    return [path for table in tables for path in table] if is_all else []
+
+
 def _any(tests: Test | Sequence[Test]) -> Condition:
     tables = [tests] if isinstance(tests, dict) else tests
-    if all(list(table.values()) == [PRESENT] for table in tables):
-        get = compile_paths([path for table in tables for path in table])
+    if paths := _presence(tests):
+        get = compile_paths(paths)
         return lambda scope: get(scope) is not None
     conditions = tuple(_all(table) for table in tables)
     if len(conditions) == 1:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from devices.claim import Claim, Claims
 from devices.codecs import Codec
-from devices.compile import MessageReader, compile_profile
+from devices.compile import compile_profile
 from devices.device_time import Arrival
 from devices.observation import DeviceStatus, Observation, TimeSource
 from devices.outcome import (
@@ -67,23 +67,37 @@ class Decoder:
             registry: Which devices are known and where they stand; None knows every device.
             profile: Read it as this family and no other.
         """
+        arrival = self.arrival(received_at, backlog=backlog, registry=registry)
+        outcome = self.read(topic, payload, arrival, profile)
+        return of_retained(outcome) if retained else outcome
+
+    def arrival(self, received_at: int, *, backlog: bool, registry: Registry | None) -> Arrival:
+        """Return what is known of messages that came together without reading them."""
+        return Arrival(received_at, _BACKLOG if backlog else _ARRIVAL, registry, self._zone)
+
+    def read(
+        self, topic: str, payload: bytes, arrival: Arrival, profile: str | None = None
+    ) -> Outcome:
+        """Return what became of a message that is not a retained one; see :meth:`decode`."""
         if len(payload) > MAX_PAYLOAD:
             return DeadLetter(DeadLetterReason.TOO_LARGE, f"more than {MAX_PAYLOAD} bytes")
-        arrival = Arrival(received_at, _BACKLOG if backlog else _ARRIVAL, registry, self._zone)
+        registry = arrival.registry
         try:
             if registry is None or profile is not None:
                 claims = self._find(topic, profile)
             else:
                 claims = self._claims.find_registered(topic, registry)
-            reader, scope = _first_fitting(claims, payload)
-            outcome = reader.read(scope, arrival)
-            if registry is not None and type(outcome) is tuple:
-                _check_known(outcome, registry)
+            outcome = _read(claims, payload, arrival)
+            if registry is not None and outcome.__class__ is tuple:
+                known = registry.devices
+                for observation in outcome:
+                    if observation.device_id not in known:
+                        return DeadLetter(DeadLetterReason.UNKNOWN_DEVICE, observation.device_id)
         except DecodeError as error:
             return DeadLetter(error.reason, error.detail)
         except Exception as error:  # noqa: BLE001 - a profile's mistake costs one message, no stop
             return DeadLetter(DeadLetterReason.DECODER_FAILED, digest(error))
-        return _of_retained(outcome) if retained else outcome
+        return outcome
 
     def reply(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
         """Return topic and payload of the answer that the device waits for, if it waits."""
@@ -91,8 +105,7 @@ class Decoder:
             claims = self._claims.find_answered(topic)
             if not claims or len(payload) > MAX_PAYLOAD:
                 return None
-            reader, scope = _first_fitting(claims, payload)
-            return reader.answer(scope) if reader.answer else None
+            return _answer(claims, payload)
         except DecodeError:
             return None
         except Exception:  # noqa: BLE001 - as in decode, which makes the dead letter
@@ -105,47 +118,54 @@ class Decoder:
         return tuple(claim for claim in claims if claim[0].profile == profile)
 
 
-def _first_fitting(claims: Sequence[Claim], payload: bytes) -> tuple[MessageReader, Scope]:
-    """Return the first claim whose conditions hold, and the payload as its codec read it."""
+def _read(
+    claims: Sequence[Claim], payload: bytes, arrival: Arrival
+) -> tuple[Observation, ...] | Ignored:
+    """Return what the first claim gives whose conditions hold."""
     codec: Codec | None = None
     document: object = None
     problem: DecodeError | None = None
     for reader, names in claims:
-        if reader.takes_all:
-            return reader, Scope(None, names, None)
-        if not payload:
-            raise DecodeError(DeadLetterReason.EMPTY)
-        if reader.parse is not codec:
-            codec = reader.parse
-            try:
-                document, unreadable = codec(payload), False
-            except DecodeError as error:
-                problem, unreadable = problem or error, True
-        scope = Scope(document, names, document)
-        if not unreadable and (reader.fits is None or reader.fits(scope)):
-            return reader, scope
+        if not reader.takes_all:
+            if not payload:
+                raise DecodeError(DeadLetterReason.EMPTY)
+            if reader.parse is not codec:
+                codec = reader.parse
+                try:
+                    document, unreadable = codec(payload), False
+                except DecodeError as error:
+                    problem, unreadable = problem or error, True
+            if unreadable:
+                continue
+        outcome = reader.read(document, names, arrival)
+        if outcome is not None:
+            return outcome
     if not claims:
         raise DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
     families = ", ".join(dict.fromkeys(reader.profile for reader, _ in claims))
     raise problem or DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {families}")
 
 
-def _check_known(observations: Sequence[Observation], registry: Registry) -> None:
-    known: str | None = None
-    for observation in observations:
-        device_id = observation.device_id
-        if device_id is not known and device_id not in registry.devices:
-            raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, device_id)
-        known = device_id
+def _answer(claims: Sequence[Claim], payload: bytes) -> tuple[str, bytes] | None:
+    """Return what the first claim answers whose conditions hold."""
+    for reader, names in claims:
+        try:
+            document = None if reader.takes_all else reader.parse(payload)
+        except DecodeError:
+            continue
+        scope = Scope(document, names, document)
+        if reader.fits is None or reader.fits(scope):
+            return reader.answer(scope) if reader.answer else None
+    return None
 
 
-def _of_retained(observations: tuple[Observation, ...] | Ignored) -> Outcome:
+def of_retained(outcome: Outcome) -> Outcome:
     """Keep what a retained message may still say: a state, and what has a time of its own."""
-    if isinstance(observations, Ignored):
-        return observations
+    if not isinstance(outcome, tuple):
+        return outcome
     kept = tuple(
         observation
-        for observation in observations
+        for observation in outcome
         if isinstance(observation, DeviceStatus) or observation.time_source is TimeSource.DEVICE
     )
     return kept or Ignored(IgnoredReason.RETAINED)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from devices.block import Block, Number, Paths, Word
 from devices.measure import (
@@ -22,6 +22,7 @@ from devices.measure import (
 from devices.observation import BodySite, Credential, CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, DecodeError
 from devices.path import Getter, Scope, as_text, compile_paths, compile_template, is_member
+from devices.source import Source, Stand
 
 Reader = Callable[[Scope], Any]
 
@@ -46,16 +47,31 @@ FLAGS = frozenset({"stranger", "mask", "lit", "online"})
 TEXTS = frozenset({"household"})
 
 
-def compile_fields(
-    block: Block, names: frozenset[str]
-) -> tuple[dict[str, Any], tuple[tuple[str, Reader], ...]]:
-    """Return what a block says of every payload alike, and the readers of the rest, by field.
+class Usual(NamedTuple):
+    """What nearly every number is: one under a key, converted or not, and possible."""
+
+    key: str
+    conversion: Conversion | None
+    low: float
+    high: float
+
+
+class Field(NamedTuple):
+    """A field of an observation: its reader, and how it is read where it is the usual number."""
+
+    name: str
+    read: Reader
+    usual: Usual | None = None
+
+
+def compile_fields(block: Block, names: frozenset[str]) -> tuple[dict[str, Any], tuple[Field, ...]]:
+    """Return what a block says of every payload alike, by field, and the other fields.
 
     Raises:
         ValueError: A unit or a word is none that we know; says which.
     """
     constants: dict[str, Any] = {}
-    readers: list[tuple[str, Reader]] = []
+    fields: list[Field] = []
     for name in type(block).model_fields:
         said = getattr(block, name)
         if said is None or name not in MEASURES.keys() | CHOICES.keys() | FLAGS | TEXTS:
@@ -65,22 +81,41 @@ def compile_fields(
         elif isinstance(said, bool):
             constants[name] = said
         else:
-            readers.append((name, _compile_field(name, said, names)))
-    return constants, tuple(readers)
+            fields.append(_compile_field(name, said, names))
+    return constants, tuple(fields)
 
 
-def _compile_field(name: str, said: Any, names: frozenset[str]) -> Reader:
+def write_number(source: Source, usual: Usual, read: str, stand: Stand) -> str:
+    """Write what reads a usual number; all else is left to its reader, named ``read``.
+
+    Returns:
+        The variable that holds it then, None where it is absent.
+    """
+    value = source.variable("value")
+    is_number = f"({value}.__class__ is float or {value}.__class__ is int)"
+    source.line(f"{value} = {stand.item}.get({usual.key!r}) if {stand.is_object} else None")
+    if usual.conversion is not None:
+        with source.inside(f"if {is_number}:"):
+            source.line(f"{value} = convert({value}, {source.name(usual.conversion, 'unit')})")
+    with source.inside(f"if {is_number} and {usual.low!r} <= {value} <= {usual.high!r}:"):
+        source.line(f"{value} = float({value})")
+    with source.inside(f"elif {value} is not None:"):
+        source.line(f"{value} = {read}({stand.scope})")
+    return value
+
+
+def _compile_field(name: str, said: Any, names: frozenset[str]) -> Field:
     if name in MEASURES:
         number = said if isinstance(said, Number) else Number(path=said)
         return _compile_number(name, number, MEASURES[name])
     if name in CHOICES:
-        return _compile_choice(name, said, CHOICES[name])
+        return Field(name, _compile_choice(name, said, CHOICES[name]))
     if name in FLAGS:
-        return _compile_flag(name, said)
-    return compile_template(said, names)
+        return Field(name, _compile_flag(name, said))
+    return Field(name, compile_template(said, names))
 
 
-def _compile_number(name: str, number: Number, measure: Measure) -> Reader:
+def _compile_number(name: str, number: Number, measure: Measure) -> Field:
     get = compile_paths(number.path) if number.path else _compile_sum(number.sum or (), name)
     where = f"{name}: {number.path or ' + '.join(number.sum or ())}"
     low, high = number.range or (measure.low, measure.high)
@@ -109,27 +144,8 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Reader:
 
     is_usual = isinstance(number.path, str) and is_member(number.path)
     if is_usual and not (absent or unit_from or is_whole):
-        return _compile_usual(str(number.path), conversion, (low, high), read)
-    return read
-
-
-def _compile_usual(
-    key: str, conversion: Conversion | None, possible: tuple[float, float], otherwise: Reader
-) -> Reader:
-    """Return a reader of what nearly every number is: one under a key, and possible."""
-    low, high = possible
-
-    def read(scope: Scope) -> Any:
-        item = scope.item
-        value = item.get(key) if isinstance(item, dict) else None
-        if type(value) is float or type(value) is int:
-            if conversion is not None:
-                value = convert(value, conversion)
-            if low <= value <= high:
-                return float(value)
-        return otherwise(scope)
-
-    return read
+        return Field(name, read, Usual(str(number.path), conversion, low, high))
+    return Field(name, read)
 
 
 def _compile_sum(paths: tuple[str, ...], name: str) -> Getter:

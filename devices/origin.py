@@ -1,119 +1,124 @@
 """Whose an observation is, and when it was: what a message says once for all it gives."""
 
 from collections.abc import Callable
-
-import msgspec
+from typing import NamedTuple
 
 from devices.block import Block, MessageBlock, Paths, Time
-from devices.device_time import Arrival, judge_time
-from devices.observation import TimeSource
+from devices.device_time import Arrival
 from devices.outcome import DeadLetterReason, DecodeError
 from devices.path import (
     Scope,
     TextGetter,
     checked_id,
-    compile_paths,
     compile_template,
     compile_templates,
+    write_get,
 )
+from devices.source import Source, Stand
 
 
-class Origin(msgspec.Struct, gc=False, frozen=True):
+class Origin(NamedTuple):
     """What all observations of one message share, unless their block says otherwise.
 
-    Attributes:
-        device_id: Whose they are; empty where every block says so itself.
-        observed_at, received_at, time_source: When it was, when it came, and who says so.
-        channel, event_id: As in an observation.
-        subject: Whom the device recognised, if that is a resident.
-        is_stranger: It recognised somebody who is in no register of ours.
+    Each is a variable or a literal of the text that reads the message: the observation's fields
+    of these names.
     """
 
     device_id: str
-    observed_at: int
-    received_at: int
-    time_source: TimeSource
+    observed_at: str
+    time_source: str
     channel: str
-    event_id: str | None
-    subject: str | None
-    is_stranger: bool
+    event_id: str
 
 
-Moment = Callable[[Scope, Arrival, str], tuple[int, TimeSource]]
-OriginOf = Callable[[Scope, Arrival], Origin]
-OwnOrigin = Callable[[Origin, Scope, Arrival], Origin]
-
-
-def compile_origin(block: MessageBlock, names: frozenset[str]) -> OriginOf:
-    """Return what finds the origin of a message.
+def write_origin(
+    source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]
+) -> Origin:
+    """Write what finds the origin of a message, and whom the device recognised.
 
     Raises:
         ValueError: Nothing says which device it is.
     """
-    device = _compile_device(block, names)
-    moment = _compile_moment(block.time)
+    device = _write_device(source, block, stand, names)
+    observed_at, time_source = _write_moment(source, block.time, stand, device)
     said = block.channel if block.channel is not None else "{channel}" * ("channel" in names)
-    channel = compile_template(said, names) if said else None
-    event = compile_template(block.event_id, names) if block.event_id else None
-    person = compile_templates(block.person, names) if block.person else None
-
-    def origin_of(scope: Scope, arrival: Arrival) -> Origin:
-        device_id = device(scope)
-        observed_at, time_source = moment(scope, arrival, device_id)
-        subject, is_stranger = _recognised(person, scope, arrival) if person else (None, False)
-        return Origin(
-            device_id,
-            observed_at,
-            arrival.received_at,
-            time_source,
-            "" if channel is None else checked_id(channel(scope) or "", "channel"),
-            _optional_id(event, scope, "event_id") if event else None,
-            subject,
-            is_stranger,
-        )
-
-    return origin_of
+    channel = _write_channel(source, said, stand, names)
+    event = _write_event(source, block.event_id, stand, names) if block.event_id else "None"
+    if block.person:
+        recognise = source.name(_compile_person(compile_templates(block.person, names)), "person")
+        source.line(f"subject, is_stranger = {recognise}({stand.scope}, arrival)")
+    else:
+        source.line("subject, is_stranger = None, False")
+    return Origin(device, observed_at, time_source, channel, event)
 
 
-def compile_own_origin(block: Block, names: frozenset[str]) -> OwnOrigin | None:
-    """Return what puts a block's own device, channel, event and time in the message's place.
-
-    None where the block says none of them.
-    """
-    if block.device is block.channel is block.event_id is block.time is None:
-        return None
-    device = _required(compile_templates(block.device, names)) if block.device else None
-    channel = None if block.channel is None else compile_template(block.channel, names)
-    event = compile_template(block.event_id, names) if block.event_id else None
-    moment = _compile_moment(block.time) if block.time else None
-
-    def own(origin: Origin, scope: Scope, arrival: Arrival) -> Origin:
-        device_id = device(scope) if device else origin.device_id
-        observed_at, time_source = origin.observed_at, origin.time_source
-        if moment:
-            observed_at, time_source = moment(scope, arrival, device_id)
-        return Origin(
-            device_id,
-            observed_at,
-            arrival.received_at,
-            time_source,
-            origin.channel if channel is None else checked_id(channel(scope) or "", "channel"),
-            _optional_id(event, scope, "event_id") if event else origin.event_id,
-            origin.subject,
-            origin.is_stranger,
-        )
-
-    return own
-
-
-def _compile_device(block: MessageBlock, names: frozenset[str]) -> Callable[[Scope], str]:
+def write_own_origin(
+    source: Source, block: Block, origin: Origin, stand: Stand, names: frozenset[str]
+) -> Origin:
+    """Write what puts a block's own device, channel, event and time in the message's place."""
+    device, channel, event = origin.device_id, origin.channel, origin.event_id
+    moment = origin.observed_at, origin.time_source
     if block.device is not None:
-        return _required(compile_templates(block.device, names))
-    if "device" in names:
-        return lambda scope: scope.names["device"]
-    if all(part.device for part in block.observation):
-        return lambda _: ""
-    raise ValueError("no {device} in the topic, and no device = says where it stands")
+        device = source.variable("device")
+        read = source.name(_required(compile_templates(block.device, names)), "device")
+        source.line(f"{device} = {read}({stand.scope})")
+    if block.time is not None:
+        moment = _write_moment(source, block.time, stand, device)
+    if block.channel is not None:
+        channel = _write_channel(source, block.channel, stand, names)
+    if block.event_id:
+        event = _write_event(source, block.event_id, stand, names, otherwise=origin.event_id)
+    return Origin(device, *moment, channel, event)
+
+
+def _write_device(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> str:
+    device = source.variable("device")
+    if block.device is not None:
+        read = source.name(_required(compile_templates(block.device, names)), "device")
+        source.line(f"{device} = {read}({stand.scope})")
+    elif "device" in names:
+        source.line(f"{device} = names['device']")
+    elif all(part.device for part in block.observation):
+        return "''"
+    else:
+        raise ValueError("no {device} in the topic, and no device = says where it stands")
+    return device
+
+
+def _write_moment(
+    source: Source, said: Paths | Time | None, stand: Stand, device: str
+) -> tuple[str, str]:
+    """Write what finds the time; return where it and its source stand then."""
+    if said is None:
+        return "received_at", "unsaid"
+    paths, zone = (said.path, said.zone) if isinstance(said, Time) else (said, None)
+    value = write_get(source, paths, stand)
+    at, by = source.variable("at"), source.variable("by")
+    with source.inside(f"if {value} is None:"):
+        source.line(f"{at}, {by} = received_at, unsaid")
+    with source.inside("else:"):
+        zoned = f", {source.name(zone, 'zone')}" if zone else ""
+        source.line(f"{at}, {by} = judge_time({value}, arrival, {device}{zoned})")
+    return at, by
+
+
+def _write_channel(source: Source, said: str, stand: Stand, names: frozenset[str]) -> str:
+    if not said:
+        return "''"
+    channel = source.variable("channel")
+    get = source.name(compile_template(said, names), "channel")
+    source.line(f"{channel} = checked_id({get}({stand.scope}) or '', 'channel')")
+    return channel
+
+
+def _write_event(
+    source: Source, said: str, stand: Stand, names: frozenset[str], *, otherwise: str = "None"
+) -> str:
+    event = source.variable("event")
+    get = source.name(compile_template(said, names), "event")
+    source.line(f"{event} = {get}({stand.scope})")
+    source.line(f"{event} = {otherwise} if {event} is None else checked_id({event}, 'event_id')")
+    return event
 
 
 def _required(get: TextGetter) -> Callable[[Scope], str]:
@@ -126,30 +131,14 @@ def _required(get: TextGetter) -> Callable[[Scope], str]:
     return read
 
 
-def _compile_moment(said: Paths | Time | None) -> Moment:
-    if said is None:
-        return lambda _, arrival, __: (arrival.received_at, arrival.unsaid)
-    paths, zone = (said.path, said.zone) if isinstance(said, Time) else (said, None)
-    get = compile_paths(paths)
+def _compile_person(get: TextGetter) -> Callable[[Scope, Arrival], tuple[str | None, bool]]:
+    """Return what finds the subject of whom a device names, and whether no register has them."""
 
-    def moment(scope: Scope, arrival: Arrival, device_id: str) -> tuple[int, TimeSource]:
-        value = get(scope)
-        if value is None:
-            return arrival.received_at, arrival.unsaid
-        return judge_time(value, arrival, device_id, zone)
+    def recognise(scope: Scope, arrival: Arrival) -> tuple[str | None, bool]:
+        external_id = get(scope)
+        if external_id is None or arrival.registry is None:
+            return None, False
+        subject = arrival.registry.subject_of(external_id)
+        return subject, subject is None
 
-    return moment
-
-
-def _recognised(person: TextGetter, scope: Scope, arrival: Arrival) -> tuple[str | None, bool]:
-    """Return the subject of whom the device names, and whether no register of ours has them."""
-    external_id = person(scope)
-    if external_id is None or arrival.registry is None:
-        return None, False
-    subject = arrival.registry.subject_of(external_id)
-    return subject, subject is None
-
-
-def _optional_id(get: TextGetter, scope: Scope, where: str) -> str | None:
-    text = get(scope)
-    return None if text is None else checked_id(text, where)
+    return recognise

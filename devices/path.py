@@ -7,10 +7,12 @@ loop's item. What is not there, and JSON's null, are None: absent. So are the te
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import msgspec
 
 from devices.outcome import DeadLetterReason, DecodeError
+from devices.source import Source, Stand
 from devices.topic import Names
 
 MAX_ID = 128
@@ -49,6 +51,30 @@ def compile_path(path: str) -> Getter:
 def is_member(path: str) -> bool:
     """Return whether a path is one key of an object, as nearly all are."""
     return bool(path) and not (path[0] == "{" or path.isdecimal() or "." in path or "/" in path)
+
+
+def write_get(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
+    """Write what gets the value of the first of some paths that is not absent.
+
+    Returns:
+        The variable that holds it then, None where there is none.
+    """
+    value = source.variable("value")
+    several = (paths,) if isinstance(paths, str) else tuple(paths)
+    of_root = len(several) == 1 and several[0].startswith("/")
+    keys = (several[0].removeprefix("/"),) if of_root else several
+    if not all(is_member(key) for key in keys):
+        source.line(f"{value} = {source.name(compile_paths(paths), 'get')}({stand.scope})")
+        return value
+    holder, is_object = ("document", "is_document") if of_root else (stand.item, stand.is_object)
+    with ExitStack() as nested:
+        for place, key in enumerate(keys):
+            if place:
+                nested.enter_context(source.inside(f"if {value} is None:"))
+            source.line(f"{value} = {holder}.get({key!r}) if {is_object} else None")
+            with source.inside(f"if {value}.__class__ is str and {value}.strip() in BLANK:"):
+                source.line(f"{value} = None")
+    return value
 
 
 def compile_paths(paths: str | Sequence[str]) -> Getter:

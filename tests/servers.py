@@ -32,7 +32,13 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = PATIENCE, what: str = "") -> Any:
+def wait_until(
+    condition: Callable[[], Any],
+    *,
+    seconds: float = PATIENCE,
+    every: float = 0.02,
+    what: str = "",
+) -> Any:
     """Poll until the condition is true and return its value; fail after the deadline."""
     deadline = time.monotonic() + seconds
     while True:
@@ -40,7 +46,7 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = PATIENCE, what:
         if value:
             return value
         assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 async def eventually(

@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 from ingest.journal_file import list_files
+from tests.bench import telegraf
 from tests.bench.cost import Cpu, describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
 from tests.bench.load import messages, packets
@@ -45,6 +46,7 @@ NAMES = (
     "python",
     "background_cpu_percent",
     "load_average",
+    "python_loop_ns",
     "messages",
     "cpu_us_socket_to_ack",
     "messages_per_second",
@@ -53,6 +55,7 @@ NAMES = (
     "cpu_us_into_influxdb_system",
     "cpu_us_with_rules",
     "cpu_us_at_20000_per_second",
+    "messages_per_second_of_20000",
     "publish_to_readable_p50_ms",
     "publish_to_readable_p99_ms",
     "observation_to_page_p50_ms",
@@ -63,6 +66,7 @@ NAMES = (
     "cpu_us_into_sqlite_user",
     "cpu_us_into_sqlite_system",
     "peak_mib_sqlite",
+    "cpu_us_telegraf",
     "demo_console_s",
 )
 """What ``build/bench.json`` holds; described in tests/README.md."""
@@ -78,6 +82,7 @@ def main() -> None:
         results |= _measure_intake(folder / "intake")
         results |= _measure_influxdb(folder / "influxdb")
         results |= _measure_sqlite(folder / "sqlite")
+        results |= _measure_telegraf(folder / "telegraf")
         results |= _measure_demo(folder / "demo")
     assert tuple(results) == NAMES
     BUILD.mkdir(exist_ok=True)
@@ -131,6 +136,7 @@ def _measure_influxdb(folder: Path) -> Results:
             **_cost("into_influxdb", full),
             "cpu_us_with_rules": full.cpu_us,
             f"cpu_us_at_{BUSY_PER_S}_per_second": busy.cpu_us,
+            f"messages_per_second_of_{BUSY_PER_S}": round(busy.per_second),
             "publish_to_readable_p50_ms": readable[0],
             "publish_to_readable_p99_ms": readable[1],
             "observation_to_page_p50_ms": page[0],
@@ -148,6 +154,15 @@ def _measure_sqlite(folder: Path) -> Results:
             **_cost("into_sqlite", full),
             "peak_mib_sqlite": way.peak_mib,
         }
+
+
+def _measure_telegraf(folder: Path) -> Results:
+    """Measure what others' users run today on the same load, where it is installed."""
+    if not telegraf.is_installed():
+        return {"cpu_us_telegraf": "not installed"}
+    _say(f"{MESSAGES:,} messages through Telegraf into InfluxDB ...")
+    folder.mkdir()
+    return {"cpu_us_telegraf": telegraf.cpu_us(folder, MESSAGES)}
 
 
 def _measure_demo(folder: Path) -> Results:

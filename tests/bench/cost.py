@@ -45,7 +45,17 @@ def describe_machine() -> dict[str, float | int | str]:
         "python": platform.python_version(),
         "background_cpu_percent": _busy_percent(seconds=2.0),
         "load_average": round(os.getloadavg()[0], 2),
+        "python_loop_ns": _loop_ns(),
     }
+
+
+def _loop_ns() -> float:
+    """Return the CPU nanoseconds of one pass of a plain loop: what this machine is worth today."""
+    passes = 3_000_000
+    began = time.process_time_ns()
+    for _ in range(passes):
+        pass
+    return round((time.process_time_ns() - began) / passes, 1)
 
 
 def _processor() -> str:
