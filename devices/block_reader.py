@@ -77,7 +77,7 @@ def _write_one(
         _write_defaults(source, kind, {field.name: values[field.name] for field in fields})
         own = write_own_origin(source, block, origin, stand, names)
         if kind.finish is not None:
-            kind.finish(source, values, constants)
+            kind.finish(source, values, constants, own)
         source.line(f"found.append({_construction(source, kind, own, values)})")
 
 
@@ -93,8 +93,9 @@ def _write_defaults(source: Source, kind: Kind, values: Values) -> None:
 def _construction(source: Source, kind: Kind, origin: Origin, values: Values) -> str:
     """Return the call that makes the observation; what has its default is left out."""
     shared = origin._asdict() | {"received_at": "received_at"}
-    if kind.is_of_a_person:
-        shared["subject"] = "subject"
+    del shared["is_stranger"]
+    if not kind.is_of_a_person:
+        del shared["subject"]
     said = {name: value for name, value in shared.items() if value not in ("None", "''")}
     arguments = ", ".join(f"{name}={value}" for name, value in (said | values).items())
     return f"{source.name(kind.struct, 'make')}({arguments})"

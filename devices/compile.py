@@ -17,7 +17,7 @@ from devices.measure import convert
 from devices.observation import Observation
 from devices.origin import write_origin
 from devices.outcome import DeadLetterReason, DecodeError, Ignored
-from devices.path import BLANK, Scope, checked_id, compile_paths
+from devices.path import BLANK, Scope, checked_id, write_get
 from devices.profile import Profile, ProfileError
 from devices.reply import Answer, compile_reply
 from devices.source import Source, Stand
@@ -107,8 +107,7 @@ def _compile_read(title: str, block: MessageBlock, names: frozenset[str]) -> Mes
 
 def _write_blocks(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> None:
     if block.root:
-        root = source.name(compile_paths(block.root), "root")
-        source.line(f"item = {root}({stand.scope})")
+        source.line(f"item = {write_get(source, block.root, stand)}")
         source.line("is_object = item.__class__ is dict")
         stand = Stand("item", "is_object", "Scope(document, names, item)")
     source.line("received_at, unsaid = arrival.received_at, arrival.unsaid")

@@ -243,7 +243,7 @@ def _compile_flag(name: str, said: str | Word) -> Reader:
             return None
         if isinstance(value, bool):
             return value
-        if value in {"true", "false"}:
+        if value in ("true", "false"):  # A list is in no set.
             return value == "true"
         raise DecodeError(DeadLetterReason.WRONG_TYPE, name)
 

@@ -13,6 +13,7 @@ from devices.observation import (
     Observation,
     Temperature,
 )
+from devices.origin import Origin
 from devices.outcome import DeadLetterReason
 from devices.source import Source
 
@@ -37,10 +38,12 @@ class Kind:
     needs: str | None = None
     is_empty_enough: bool = False
     is_of_a_person: bool = False
-    finish: Callable[[Source, Values, Mapping[str, object]], None] | None = None
+    finish: Callable[[Source, Values, Mapping[str, object], Origin], None] | None = None
 
 
-def _check_temperature(source: Source, values: Values, constants: Mapping[str, object]) -> None:
+def _check_temperature(
+    source: Source, values: Values, constants: Mapping[str, object], _origin: Origin
+) -> None:
     """Write that a temperature of no living body, or of no room, is out of range."""
     if "body_site" in values and "body_site" not in constants:
         possible = source.name(possible_celsius, "possible")
@@ -54,10 +57,14 @@ def _check_temperature(source: Source, values: Values, constants: Mapping[str, o
         source.line(f"raise DecodeError({out_of_range}, 'celsius')")
 
 
-def _tell_stranger(_source: Source, values: Values, _constants: Mapping[str, object]) -> None:
+def _tell_stranger(
+    _source: Source, values: Values, _constants: Mapping[str, object], origin: Origin
+) -> None:
     """Say that somebody whom no register of ours has is a stranger, and a resident is none."""
     said = values.get("stranger", "False")
-    values["stranger"] = f"({said} or is_stranger) and subject is None"
+    if origin.subject != "None":
+        said = f"({said} or {origin.is_stranger}) and {origin.subject} is None"
+    values["stranger"] = said
 
 
 KINDS: dict[str, Kind] = {

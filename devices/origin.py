@@ -21,7 +21,7 @@ class Origin(NamedTuple):
     """What all observations of one message share, unless their block says otherwise.
 
     Each is a variable or a literal of the text that reads the message: the observation's fields
-    of these names.
+    of these names, and whether a stranger was recognised.
     """
 
     device_id: str
@@ -29,6 +29,8 @@ class Origin(NamedTuple):
     time_source: str
     channel: str
     event_id: str
+    subject: str = "None"
+    is_stranger: str = "False"
 
 
 def write_origin(
@@ -47,8 +49,7 @@ def write_origin(
     if block.person:
         recognise = source.name(_compile_person(compile_templates(block.person, names)), "person")
         source.line(f"subject, is_stranger = {recognise}({stand.scope}, arrival)")
-    else:
-        source.line("subject, is_stranger = None, False")
+        return Origin(device, observed_at, time_source, channel, event, "subject", "is_stranger")
     return Origin(device, observed_at, time_source, channel, event)
 
 
@@ -68,7 +69,7 @@ def write_own_origin(
         channel = _write_channel(source, block.channel, stand, names)
     if block.event_id:
         event = _write_event(source, block.event_id, stand, names, otherwise=origin.event_id)
-    return Origin(device, *moment, channel, event)
+    return Origin(device, *moment, channel, event, origin.subject, origin.is_stranger)
 
 
 def _write_device(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> str:

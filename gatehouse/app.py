@@ -23,6 +23,7 @@ from alerts.engine import Engine
 from alerts.finding import Finding
 from alerts.outbox import Paging
 from devices.clock import HOUR, wall_now
+from devices.decoder import of_retained
 from devices.outcome import Outcome
 from devices.registry_store import RegistryCache
 from gatehouse.alerts_consumer import AlertsConsumer
@@ -162,15 +163,19 @@ class Service:
         )
         stack.callback(self._paging.close)
 
-    def _decode(self, _: int, message: Message) -> Outcome:
-        return self._decoder.decode(
-            message.topic,
-            message.payload,
-            received_at=message.received_at,
-            retained=bool(message.flags & RETAIN),
-            backlog=bool(message.flags & BACKLOG),
-            registry=self._registry.current(),
-        )
+    def _decode(self, _: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
+        """Decode messages of one time; those that came together share what is known of that."""
+        registry, read = self._registry.current(), self._decoder.read
+        outcomes: list[Outcome] = []
+        at = flags = -1
+        for message in messages:
+            if message.received_at != at or message.flags != flags:
+                at, flags = message.received_at, message.flags
+                is_backlog, is_retained = bool(flags & BACKLOG), bool(flags & RETAIN)
+                arrival = self._decoder.arrival(at, backlog=is_backlog, registry=registry)
+            outcome = read(message.topic, message.payload, arrival)
+            outcomes.append(of_retained(outcome) if is_retained else outcome)
+        return outcomes
 
     def _reply(self, message: Message) -> tuple[str, bytes] | None:
         return self._decoder.reply(message.topic, message.payload)

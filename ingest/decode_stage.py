@@ -14,8 +14,8 @@ KEPT = 200_000
 """Messages and observations kept for a follower that is behind; some forty megabytes. One that is
 further behind decodes for itself."""
 
-Decode = Callable[[int, Message], Outcome]
-"""Position and message to what became of it; raises nothing for any input."""
+Decode = Callable[[Sequence[int], Sequence[Message]], list[Outcome]]
+"""Positions and messages to what became of each; raises nothing for any input."""
 
 
 class DecodeStage:
@@ -35,11 +35,7 @@ class DecodeStage:
         with self._lock:
             if span in self._kept:
                 return self._take(span)
-            decode = self._decode
-            outcomes = [
-                decode(position, message)
-                for position, message in enumerate(batch.messages, batch.base)
-            ]
+            outcomes = self._decode(range(batch.base, batch.last + 1), batch.messages)
             self._keep(span, outcomes)
         return outcomes
 

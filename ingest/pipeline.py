@@ -110,7 +110,7 @@ class Pipeline:
             journal: Opened, and closed by the caller after :meth:`run` has ended.
             sources: Their names differ.
             consumers: The one named "alerts" decides how far the frontier is.
-            decode: Position and message to an outcome; raises for no input.
+            decode: Positions and messages to an outcome each; raises for no input.
             reply: Topic and payload to answer a message with, or None.
             publish: Sends answers; None: nothing is answered.
             clock: The one clock.

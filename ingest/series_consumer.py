@@ -112,7 +112,7 @@ class SeriesConsumer:
     def _replay(self, requested: Sequence[Requested]) -> None:
         positions = [letter.position for letter in requested]
         messages = [letter.message for letter in requested]
-        outcomes = [self._decode(letter.position, letter.message) for letter in requested]
+        outcomes = self._decode(positions, messages)
         work = self._write(positions, messages, outcomes)
         again = {draft.position: draft for draft in work.letters}
         settled = [

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from devices.observation import Temperature
 from devices.outcome import DeadLetter, DeadLetterReason, Ignored, IgnoredReason, Outcome
+from ingest.decode_stage import Decode
 from ingest.message import Message
 from ingest.point import Point
 from ingest.refusal import Rejected, StoreHeld
@@ -34,6 +35,11 @@ class Shelf:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def each(decode: Callable[[int, Message], Outcome]) -> Decode:
+    """Return what decodes messages one by one."""
+    return lambda positions, messages: list(map(decode, positions, messages))
 
 
 def decode(position: int, message: Message) -> Outcome:

@@ -34,7 +34,7 @@ async def main(folder: Path, url: str) -> None:
         journal=Journal.open(folder),
         sources=[open_source(MqttSettings(url=url), clock)],
         consumers=[],
-        decode=lambda _position, _message: Ignored(IgnoredReason.OTHER_CONTENT),
+        decode=lambda _, messages: [Ignored(IgnoredReason.OTHER_CONTENT) for _ in messages],
         reply=reply,
         publish=publish,
         clock=clock,

@@ -27,7 +27,7 @@ async def main():
         journal=Journal.open(Path(sys.argv[2]), min_free_bytes=0),
         sources=[source],
         consumers=[],
-        decode=lambda position, message: Ignored(IgnoredReason.LOG_LINE),
+        decode=lambda _, messages: [Ignored(IgnoredReason.LOG_LINE) for _ in messages],
         reply=lambda message: None,
         publish=None,
         clock=clock,
@@ -123,6 +123,6 @@ def assert_synced_before_puback(calls: Sequence[Call], marker: str) -> None:
     synced = next(
         call
         for call in calls
-        if call.began > written.ended and re.match(r"f(data)?sync\(\d+<[^>]*-wal>\)", call.text)
+        if call.began > written.ended and re.match(r"f(data)?sync\(\d+<[^>]*-wal>", call.text)
     )
     assert synced.ended < puback.began, f"{marker}: the PUBACK left before the sync"

@@ -24,7 +24,7 @@ from ingest.ledger import Ledger
 from ingest.message import Batch, Message
 from ingest.series_consumer import SeriesConsumer
 from tests.messages import NOON
-from tests.shelf import Shelf, decode
+from tests.shelf import Shelf, decode, each
 
 SECRET = b'{"name":"Sun Li","phone":"13912345678","temperature":{"value":37.5}}'
 
@@ -39,7 +39,7 @@ class Service:
             journal_id=self.journal.id,
             ledger=self.ledger,
             store=Shelf(),  # type: ignore[arg-type]
-            decode=self._decode_again,
+            decode=each(self._decode_again),
             registry=Registry,
             clock=ManualClock(NOON),
         )

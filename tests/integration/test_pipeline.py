@@ -115,10 +115,10 @@ class Decoding:
         self.positions: list[int] = []
         self._lock = threading.Lock()
 
-    def __call__(self, position: int, arrived: Message) -> Outcome:
+    def __call__(self, positions: Sequence[int], arrived: Sequence[Message]) -> list[Outcome]:
         with self._lock:
-            self.positions.append(position)
-        return IGNORED
+            self.positions += positions
+        return [IGNORED for _ in arrived]
 
 
 class Bench:

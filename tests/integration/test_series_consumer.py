@@ -19,7 +19,7 @@ from ingest.ledger_file import LedgerRefused, account_of, connect
 from ingest.message import Batch, Message
 from ingest.series_consumer import SeriesConsumer
 from tests.messages import NOON
-from tests.shelf import Shelf, decode
+from tests.shelf import Shelf, decode, each
 
 
 class Desk:
@@ -35,7 +35,7 @@ class Desk:
             journal_id="j",
             ledger=self.ledger,
             store=self.shelf,  # type: ignore[arg-type]
-            decode=self._decode,
+            decode=each(self._decode),
             registry=Registry,
             clock=self.clock,
         )

@@ -16,7 +16,7 @@ from ingest.message import Message
 from ingest.series_consumer import SeriesConsumer
 from ingest.verification import Verification, verify
 from tests.messages import NOON
-from tests.shelf import Shelf, decode
+from tests.shelf import Shelf, decode, each
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
         journal_id=journal.id,
         ledger=ledger,
         store=Shelf(),  # type: ignore[arg-type]
-        decode=decode,
+        decode=each(decode),
         registry=Registry,
         clock=ManualClock(NOON),
     )

@@ -22,7 +22,7 @@ from ingest.message import Batch, Message
 from ingest.series_consumer import SeriesConsumer
 from ingest.verification import verify
 from tests.messages import NOON
-from tests.shelf import Shelf, decode
+from tests.shelf import Shelf, decode, each
 
 PAYLOADS = st.sampled_from(
     [b"t 36.5", b"t 36.5 37.5", b"t 41.0 36.6", b"i", b"garbage", b"x" * 3_000]
@@ -139,7 +139,7 @@ class BooksMachine(RuleBasedStateMachine):
             journal_id=self.journal.id,
             ledger=self.ledger,
             store=self.shelf,  # type: ignore[arg-type]
-            decode=self._decode,
+            decode=each(self._decode),
             registry=Registry,
             clock=self.clock,
         )

@@ -1,5 +1,7 @@
 """Decoding once for all followers."""
 
+from collections.abc import Sequence
+
 from devices.outcome import Ignored, IgnoredReason, Outcome
 from ingest.decode_stage import DecodeStage
 from ingest.message import Batch, Message
@@ -12,9 +14,9 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def __call__(self, position: int, _: Message) -> Outcome:
-        self.asked.append(position)
-        return Ignored(IgnoredReason.LOG_LINE)
+    def __call__(self, positions: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
+        self.asked += positions
+        return [Ignored(IgnoredReason.LOG_LINE) for _ in messages]
 
 
 def test_followers_with_their_own_copies_of_a_batch_share_its_outcomes() -> None:
