@@ -38,8 +38,9 @@ FACTS_PER_TICK = 100
 
 _Run = Callable[[Any], tuple[Any, Sequence[Finding]]]
 _Keys = Callable[[Any, Context], Sequence[str]]
-_Watch = dict[type, list[tuple[RuleStates, _Keys, Context]]]
-"""By the type of an observation: whose states it may change, by which keys, judged by what."""
+_Watch = tuple[RuleStates, _Keys, Context, tuple[int, ...]]
+"""Whose states a message may change, by which keys, judged by what: the places of its observations
+that the rule looks at."""
 
 
 class Engine:
@@ -76,6 +77,7 @@ class Engine:
         self._clock = clock
         self._policies = policies
         self._states = {rule.name: RuleStates(rule) for rule in rules}
+        self._memos: tuple[Registry | None, dict[str, dict[str, Any]]] = (None, {})
         self._agenda = Agenda()
         self._behind = WriteBehind(database)
         self._progress = msgspec.structs.replace(self._behind.durable, journal=journal)
@@ -102,14 +104,19 @@ class Engine:
 
         Those that were handled before, and come again because something was held, are left out.
         """
-        watch = self._watch()
+        contexts = self._contexts()
+        watches: dict[tuple[type, ...], list[_Watch]] = {}
         judged = ignored = 0
         seen = max(0, self._progress.books.position + 1 - base)
         outcomes = outcomes[seen:]
         for position, outcome in enumerate(outcomes, start=base + seen):
-            if isinstance(outcome, tuple):
+            if outcome.__class__ is tuple:
                 judged += 1
-                self._judge(outcome, position, watch)
+                kinds = tuple([observation.__class__ for observation in outcome])
+                watching = watches.get(kinds)
+                if watching is None:
+                    watching = watches[kinds] = self._watching(kinds, contexts)
+                self._judge(outcome, position, watching)
             elif isinstance(outcome, Ignored):
                 ignored += 1
         books = self._progress.books
@@ -145,6 +152,8 @@ class Engine:
     def _contexts(self) -> dict[str, Context]:
         """Return what each rule may look at, by its name."""
         registry = self._registry()
+        if self._memos[0] is not registry:
+            self._memos = registry, {name: {} for name in self._states}
         return {
             name: Context(
                 registry=registry,
@@ -152,47 +161,52 @@ class Engine:
                 silent_after=self._silent_after,
                 listening_since=self._progress.listening_since,
                 neighbour=states.get,
+                memo=self._memos[1][name],
             )
             for name, states in self._states.items()
         }
 
-    def _watch(self) -> _Watch:
-        """Return which rules look at which observations, at this moment."""
-        contexts = self._contexts()
-        watch: _Watch = {}
+    def _watching(self, kinds: Sequence[type], contexts: dict[str, Context]) -> list[_Watch]:
+        """Return who looks at messages whose observations are of these types."""
+        watching: list[_Watch] = []
         for name, states in self._states.items():
-            for observed in states.rule.observes:
-                watch.setdefault(observed, []).append((states, states.rule.keys, contexts[name]))
-        return watch
+            observes = states.rule.observes
+            places = tuple(place for place, kind in enumerate(kinds) if kind in observes)
+            if places:
+                watching.append((states, states.rule.keys, contexts[name], places))
+        return watching
 
-    def _judge(self, observations: Sequence[Observation], position: int, watch: _Watch) -> None:
+    def _judge(
+        self, observations: Sequence[Observation], position: int, watching: Sequence[_Watch]
+    ) -> None:
         """Hand one message's observations to every key of every rule they concern."""
-        if len(observations) == 1:
-            observation = observations[0]
-            evidence = (Evidence(observation, position),)
-            for states, keys, context in watch.get(type(observation), ()):
+        for states, keys, context, places in watching:
+            if len(places) == 1:
+                observation = observations[places[0]]
                 for key in keys(observation, context):
-                    self._advance(states, key, evidence, context)
-            return
-        inputs: dict[tuple[RuleStates, str], tuple[Context, list[Evidence]]] = {}
-        for observation in observations:
-            one = Evidence(observation, position)
-            for states, keys, context in watch.get(type(observation), ()):
+                    self._advance(states, key, (Evidence(observation, position),), context)
+                continue
+            inputs: dict[str, list[Evidence]] = {}
+            for place in places:
+                observation = observations[place]
                 for key in keys(observation, context):
-                    inputs.setdefault((states, key), (context, []))[1].append(one)
-        for (states, key), (context, several) in inputs.items():
-            self._advance(states, key, several, context)
+                    inputs.setdefault(key, []).append(Evidence(observation, position))
+            for key, several in inputs.items():
+                self._advance(states, key, several, context)
 
     def _advance(
         self, states: RuleStates, key: str, evidence: Sequence[Evidence], context: Context
     ) -> None:
         """Advance one key by all that one message says of it, unless it has seen the message."""
-        position = evidence[0].position
         slot = states.slots.get(key)
+        position = evidence[0].position
         if slot is not None and position <= slot.position:
             return
         state = states.read(slot)
-        after, findings = _step(states.rule, key, evidence, context, state)
+        if len(evidence) == 1:
+            after, findings = states.rule.step(key, state, evidence[0], context)
+        else:
+            after, findings = _step(states.rule, key, evidence, context, state)
         if findings:
             run = partial(_step, states.rule, key, evidence, context)
             self._commit(states, key, slot, position, run)
@@ -286,8 +300,6 @@ def _step(
     rule: Rule[Any], key: str, evidence: Sequence[Evidence], context: Context, state: Any
 ) -> tuple[Any, Sequence[Finding]]:
     """Advance a state by one message's evidence, in its order."""
-    if len(evidence) == 1:
-        return rule.step(key, state, evidence[0], context)
     found: list[Finding] = []
     for each in evidence:
         state, findings = rule.step(key, state, each, context)

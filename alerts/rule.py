@@ -46,6 +46,7 @@ class Context(msgspec.Struct, frozen=True):
             milliseconds, None for one whose silence means nothing.
         listening_since: Since when messages have been judged without a pause; milliseconds UTC.
         neighbour: State of another key of the same rule, to read; None where there is none.
+        memo: What the rule has worked out from this snapshot of the registry alone, for itself.
     """
 
     registry: Registry
@@ -53,6 +54,7 @@ class Context(msgspec.Struct, frozen=True):
     silent_after: Callable[[str], int | None]
     listening_since: int
     neighbour: Callable[[str], Any]
+    memo: dict[str, Any]
 
 
 S = TypeVar("S")

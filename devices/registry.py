@@ -211,6 +211,11 @@ class Registry:
 
     def sole_resident(self, household: str, when: int | None = None) -> str | None:
         """Return the subject of a household's only resident, None where there are more or none."""
+        occupants = self._occupants.get(household, ())
+        if len(occupants) == 1:  # Mostly the question is about the only one there ever was.
+            since, until, subject = occupants[0]
+            if until is None and (when is None or since <= when):
+                return subject
         living = self.residents(household, when)
         return living[0] if len(living) == 1 else None
 

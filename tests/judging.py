@@ -124,6 +124,7 @@ class Bench:
             silent_after=lambda _: silent_after,
             listening_since=0,
             neighbour=self.states.get,
+            memo={},
         )
 
     def feed(self, *observations: Observation) -> list[Finding]:

@@ -67,10 +67,17 @@ class DeviceSilent:
 
     def keys(self, observation: Observation, context: Context) -> Sequence[str]:
         """Return the device and its gateway; "offline" is said by the broker, not the device."""
-        device = context.registry.devices.get(observation.device_id)
-        if device is None:
+        if observation.__class__ is DeviceStatus and observation.online is False:
             return ()
-        if isinstance(observation, DeviceStatus) and observation.online is False:
+        device_id = observation.device_id
+        keys: tuple[str, ...] | None = context.memo.get(device_id)
+        if keys is None:
+            keys = context.memo[device_id] = self._keys_of(device_id, context)
+        return keys
+
+    def _keys_of(self, device_id: str, context: Context) -> tuple[str, ...]:
+        device = context.registry.devices.get(device_id)
+        if device is None:
             return ()
         may_fall_silent = context.silent_after(device.profile) is not None
         own = (_KEY + device.id,) if may_fall_silent else ()
