@@ -92,6 +92,9 @@ class OnCall(msgspec.Struct, frozen=True):
     ends: int
 
 
+FOREVER = 1 << 62
+"""Beyond every time there is, in milliseconds."""
+
 T = TypeVar("T")
 Span = tuple[int, int | None, T]
 """(since, until or None, what was so); milliseconds UTC, until excluded."""
@@ -122,6 +125,16 @@ class History(Generic[T]):
             if since <= when and (until is None or when < until):
                 return what
         return None
+
+    def stay(self, key: str, when: int) -> tuple[int, int, T | None]:
+        """Return what was so for the key at a time, with times between which it was just that."""
+        spans = self._spans.get(key)
+        if spans is None:
+            return (-FOREVER, FOREVER, None)
+        for since, until, what in spans:
+            if since <= when and (until is None or when < until):
+                return (since, FOREVER if until is None else until, what)
+        return (when, when + 1, None)
 
     def keys(self) -> Iterable[str]:
         """Return every key that has any fact."""
@@ -176,6 +189,10 @@ class Registry:
     def place(self, device_id: str, when: int) -> Place | None:
         """Return where the device stood at a time, or None if it was bound nowhere then."""
         return self._bindings.at(device_id, when)
+
+    def stay(self, device_id: str, when: int) -> tuple[int, int, Place | None]:
+        """Return where the device stood at a time, with times between which it stood just there."""
+        return self._bindings.stay(device_id, when)
 
     def zone(self, site: str) -> ZoneInfo:
         """Return a site's time zone; UTC for a site nobody registered."""

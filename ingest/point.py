@@ -7,20 +7,21 @@ device in one second both live. (What has no device time gets a new one when it 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
 
 from devices.observation import Observation, TimeSource
-from devices.registry import Place, Registry
+from devices.registry import Registry
 from ingest.line_protocol import series_key
 from ingest.measurement import MEASUREMENT_OF, TAGS, tag_text
 
 NANOSECONDS = 1_000_000
 """In a millisecond; also how many events one millisecond of one series can tell apart."""
 
-_SERIES_KEPT = 250_000
+_SERIES_KEPT = 100_000
+"""Of each measurement."""
 _DEVICE = TimeSource.DEVICE  # A member looked up for every observation costs as much as its hash.
 
 
@@ -52,11 +53,22 @@ def make_series(
     return Series(measurement, tags[0], tags[1], tags[2], tags[3], key)
 
 
+class _Known(NamedTuple):
+    """A series, and until when it is the one of its device's channel."""
+
+    registry: Registry
+    since: int
+    until: int
+    series: Series
+
+
 class PointEncoder:
     """Turns observations into points; keeps the series it has met."""
 
     def __init__(self) -> None:
-        self._series: dict[tuple[str, str, str], tuple[Place | None, Series]] = {}
+        self._known: dict[type[Observation], dict[tuple[str, str], _Known]] = {
+            kind: {} for kind in MEASUREMENT_OF
+        }
 
     def encode(
         self,
@@ -73,33 +85,35 @@ class PointEncoder:
         """
         points = []
         for observation in observations:
-            measurement = MEASUREMENT_OF[type(observation)]
-            fields = measurement.values(observation)
+            kind = observation.__class__
+            fields = MEASUREMENT_OF[kind].values(observation)
             if fields.count(None) == len(fields):
                 continue
-            series = self._series_of(measurement.name, observation, registry)
+            at, name = observation.observed_at, (observation.device_id, observation.channel)
+            known = self._known[kind].get(name)
+            if known is None or known[0] is not registry or not known[1] <= at < known[2]:
+                known = self._find(kind, name, at, registry)
             digits = _identity(observation, payload, topic, position)
-            points.append(Point(series, fields, observation.observed_at * NANOSECONDS + digits))
+            points.append(Point(known[3], fields, at * NANOSECONDS + digits))
         return _told_apart(points) if len(points) > 1 else points
 
-    def _series_of(self, measurement: str, observation: Observation, registry: Registry) -> Series:
-        """Return the series of a device's channel where the device stood; mostly the last one."""
-        device, channel = observation.device_id, observation.channel
-        place = registry.place(device, observation.observed_at)
-        known = self._series.get((measurement, device, channel))
-        if known is not None and known[0] is place:
-            return known[1]
-        if len(self._series) >= _SERIES_KEPT:
-            self._series.clear()
+    def _find(
+        self, kind: type[Observation], name: tuple[str, str], at: int, registry: Registry
+    ) -> _Known:
+        """Return the series of a device's channel where the device stood."""
+        since, until, place = registry.stay(name[0], at)
         series = make_series(
-            measurement,
-            device=device,
-            channel=channel,
+            MEASUREMENT_OF[kind].name,
+            device=name[0],
+            channel=name[1],
             site=place.site if place else "",
             grid=(place.grid if place else None) or "",
         )
-        self._series[measurement, device, channel] = (place, series)
-        return series
+        series_known = self._known[kind]
+        if len(series_known) >= _SERIES_KEPT:
+            series_known.clear()
+        known = series_known[name] = _Known(registry, since, until, series)
+        return known
 
 
 def _identity(observation: Observation, payload: bytes, topic: str, position: int) -> int:
@@ -113,6 +127,9 @@ def _identity(observation: Observation, payload: bytes, topic: str, position: in
 
 def _told_apart(points: list[Point]) -> list[Point]:
     """Give points of one message that share series and time new digits, by their order."""
+    first, second = points[0].series.key, points[1].series.key
+    if len(points) == 2 and first != second:
+        return points
     if len({point.series.key for point in points}) == len(points):
         return points
     taken: set[tuple[str, int]] = set()
