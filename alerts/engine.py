@@ -181,36 +181,53 @@ class Engine:
     ) -> None:
         """Hand one message's observations to every key of every rule they concern."""
         for states, keys, context, places in watching:
-            if len(places) == 1:
-                observation = observations[places[0]]
-                for key in keys(observation, context):
-                    self._advance(states, key, (Evidence(observation, position),), context)
+            if len(places) > 1:
+                self._judge_several(observations, position, (states, keys, context, places))
                 continue
-            inputs: dict[str, list[Evidence]] = {}
-            for place in places:
-                observation = observations[place]
-                for key in keys(observation, context):
-                    inputs.setdefault(key, []).append(Evidence(observation, position))
-            for key, several in inputs.items():
-                self._advance(states, key, several, context)
+            observation = observations[places[0]]
+            for key in keys(observation, context):
+                slot = states.slots.get(key)
+                if slot is not None and position <= slot.position:
+                    continue
+                evidence, state = Evidence(observation, position), states.read(slot)
+                after, findings = states.rule.step(key, state, evidence, context)
+                if findings or after is not state:
+                    self._take(states, key, slot, (evidence,), context, after, findings)
 
-    def _advance(
-        self, states: RuleStates, key: str, evidence: Sequence[Evidence], context: Context
+    def _judge_several(
+        self, observations: Sequence[Observation], position: int, watch: _Watch
     ) -> None:
-        """Advance one key by all that one message says of it, unless it has seen the message."""
-        slot = states.slots.get(key)
+        """Hand each key all that one message says of it, so that it has seen all or nothing."""
+        states, keys, context, places = watch
+        inputs: dict[str, list[Evidence]] = {}
+        for place in places:
+            evidence = Evidence(observations[place], position)
+            for key in keys(observations[place], context):
+                inputs.setdefault(key, []).append(evidence)
+        for key, several in inputs.items():
+            slot = states.slots.get(key)
+            if slot is None or position > slot.position:
+                state = states.read(slot)
+                after, findings = _step(states.rule, key, several, context, state)
+                if findings or after is not state:
+                    self._take(states, key, slot, several, context, after, findings)
+
+    def _take(
+        self,
+        states: RuleStates,
+        key: str,
+        slot: Slot | None,
+        evidence: Sequence[Evidence],
+        context: Context,
+        after: Any,
+        findings: Sequence[Finding],
+    ) -> None:
+        """Take the next state of a key, with what was found or by itself."""
         position = evidence[0].position
-        if slot is not None and position <= slot.position:
-            return
-        state = states.read(slot)
-        if len(evidence) == 1:
-            after, findings = states.rule.step(key, state, evidence[0], context)
-        else:
-            after, findings = _step(states.rule, key, evidence, context, state)
         if findings:
             run = partial(_step, states.rule, key, evidence, context)
             self._commit(states, key, slot, position, run)
-        elif after is not state:
+        else:
             slot = self._keep(states, key, slot, after, position)
             self._behind.add(states.rule.name, key, slot, position)
 
