@@ -11,7 +11,7 @@ asked; asking again with the same input goes on where it stopped.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy
@@ -37,10 +37,20 @@ DUE_PER_TICK = 500
 FACTS_PER_TICK = 100
 
 _Run = Callable[[Any], tuple[Any, Sequence[Finding]]]
-_Keys = Callable[[Any, Context], Sequence[str]]
-_Watch = tuple[RuleStates, _Keys, Context, tuple[int, ...]]
-"""Whose states a message may change, by which keys, judged by what: the places of its observations
-that the rule looks at."""
+
+
+class _Watch(NamedTuple):
+    """A rule's look at one kind of message.
+
+    Attributes:
+        states: The rule and its states.
+        context: What it may look at.
+        places: Which of the message's observations it looks at.
+    """
+
+    states: RuleStates
+    context: Context
+    places: tuple[int, ...]
 
 
 class Engine:
@@ -173,36 +183,36 @@ class Engine:
             observes = states.rule.observes
             places = tuple(place for place, kind in enumerate(kinds) if kind in observes)
             if places:
-                watching.append((states, states.rule.keys, contexts[name], places))
+                watching.append(_Watch(states, contexts[name], places))
         return watching
 
     def _judge(
         self, observations: Sequence[Observation], position: int, watching: Sequence[_Watch]
     ) -> None:
         """Hand one message's observations to every key of every rule they concern."""
-        for states, keys, context, places in watching:
+        for watch in watching:
+            states, context, places = watch
             if len(places) > 1:
-                self._judge_several(observations, position, (states, keys, context, places))
+                self._judge_several(observations, position, watch)
                 continue
             observation = observations[places[0]]
-            for key in keys(observation, context):
+            for key in states.rule.keys(observation, context):
                 slot = states.slots.get(key)
-                if slot is not None and position <= slot.position:
-                    continue
-                evidence, state = Evidence(observation, position), states.read(slot)
-                after, findings = states.rule.step(key, state, evidence, context)
-                if findings or after is not state:
-                    self._take(states, key, slot, (evidence,), context, after, findings)
+                if slot is None or position > slot.position:
+                    evidence, state = Evidence(observation, position), states.read(slot)
+                    after, findings = states.rule.step(key, state, evidence, context)
+                    if findings or after is not state:  # Mostly nothing changes.
+                        self._take(watch, key, (evidence,), after, findings)
 
     def _judge_several(
         self, observations: Sequence[Observation], position: int, watch: _Watch
     ) -> None:
         """Hand each key all that one message says of it, so that it has seen all or nothing."""
-        states, keys, context, places = watch
+        states, context, places = watch
         inputs: dict[str, list[Evidence]] = {}
         for place in places:
             evidence = Evidence(observations[place], position)
-            for key in keys(observations[place], context):
+            for key in states.rule.keys(observations[place], context):
                 inputs.setdefault(key, []).append(evidence)
         for key, several in inputs.items():
             slot = states.slots.get(key)
@@ -210,22 +220,21 @@ class Engine:
                 state = states.read(slot)
                 after, findings = _step(states.rule, key, several, context, state)
                 if findings or after is not state:
-                    self._take(states, key, slot, several, context, after, findings)
+                    self._take(watch, key, several, after, findings)
 
     def _take(
         self,
-        states: RuleStates,
+        watch: _Watch,
         key: str,
-        slot: Slot | None,
         evidence: Sequence[Evidence],
-        context: Context,
         after: Any,
         findings: Sequence[Finding],
     ) -> None:
         """Take the next state of a key, with what was found or by itself."""
-        position = evidence[0].position
+        states, position = watch.states, evidence[0].position
+        slot = states.slots.get(key)
         if findings:
-            run = partial(_step, states.rule, key, evidence, context)
+            run = partial(_step, states.rule, key, evidence, watch.context)
             self._commit(states, key, slot, position, run)
         else:
             slot = self._keep(states, key, slot, after, position)

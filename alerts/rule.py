@@ -46,7 +46,8 @@ class Context(msgspec.Struct, frozen=True):
             milliseconds, None for one whose silence means nothing.
         listening_since: Since when messages have been judged without a pause; milliseconds UTC.
         neighbour: State of another key of the same rule, to read; None where there is none.
-        memo: What the rule has worked out from this snapshot of the registry alone, for itself.
+        memo: What the rule has worked out from this snapshot of the registry, and nothing that can
+            change within it; for itself, forgotten with the snapshot.
     """
 
     registry: Registry

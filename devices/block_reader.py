@@ -60,6 +60,9 @@ def _write_one(
     constants, fields = compile_fields(block, names)
     kind = KINDS[block.kind]
     values: Values = {name: source.name(value, name) for name, value in constants.items()}
+    if not (constants or fields or kind.is_empty_enough):
+        source.line("pass")  # The block says nothing, so nothing comes of it.
+        return
     with ExitStack() as nested:
         for field in fields:
             read = source.name(field.read, field.name)

@@ -43,8 +43,8 @@ class MessageReader:
     Attributes:
         profile: The family's name.
         parse: Bytes to what the paths walk.
-        fits: Whether a payload is this kind of message; None for every payload. Told by ``read``
-            too.
+        fits: Whether a payload is this kind of message; None for every payload. ``read`` asks the
+            same itself; this is for who only wants the answer.
         takes_all: Its messages give nothing, whatever they say; they need not be read.
         read: What it gives: observations, or the reason why there are none.
         answer: What the device waits for.

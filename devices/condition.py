@@ -34,14 +34,13 @@ def write_condition(
     stand: Stand,
 ) -> None:
     """Write what returns None where a message block does not apply."""
-    for tests, absent in ((when, "is None"), (unless, "is not None")):
+    for tests, absent, negated in ((when, "is None", "not "), (unless, "is not None", "")):
         if not tests:
             continue
         if paths := _presence(tests):
             test = f"{write_get(source, paths, stand)} {absent}"
         else:
-            holds = f"{source.name(_any(tests), 'holds')}({stand.scope})"
-            test = f"not {holds}" if tests is when else holds
+            test = f"{negated}{source.name(_any(tests), 'holds')}({stand.scope})"
         with source.inside(f"if {test}:"):
             source.line("return None")
 

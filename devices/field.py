@@ -1,4 +1,7 @@
-"""The fields of an observation's block, compiled to readers: a value, None where it is absent."""
+"""The fields of an observation's block: what reads each, or writes what reads it.
+
+A reader gives a value, None where it is absent.
+"""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -92,12 +95,13 @@ def write_number(source: Source, usual: Usual, read: str, stand: Stand) -> str:
         The variable that holds it then, None where it is absent.
     """
     value = source.variable("value")
+    low, high = source.name(usual.low, "low"), source.name(usual.high, "high")
     is_number = f"({value}.__class__ is float or {value}.__class__ is int)"
     source.line(f"{value} = {stand.item}.get({usual.key!r}) if {stand.is_object} else None")
     if usual.conversion is not None:
         with source.inside(f"if {is_number}:"):
             source.line(f"{value} = convert({value}, {source.name(usual.conversion, 'unit')})")
-    with source.inside(f"if {is_number} and {usual.low!r} <= {value} <= {usual.high!r}:"):
+    with source.inside(f"if {is_number} and {low} <= {value} <= {high}:"):
         source.line(f"{value} = float({value})")
     with source.inside(f"elif {value} is not None:"):
         source.line(f"{value} = {read}({stand.scope})")

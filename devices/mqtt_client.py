@@ -31,23 +31,41 @@ def make_client(host: str, port: int, **options: Any) -> aiomqtt.Client:
 
 
 @asynccontextmanager
+async def bounded() -> AsyncIterator[None]:
+    """Bound what is waited for inside.
+
+    Raises:
+        TimeoutError: It took longer than ``TIMEOUT_S``; says so in words.
+    """
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            yield
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer within {TIMEOUT_S:g} s") from error
+
+
+@asynccontextmanager
 async def connected(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
-    """Connect a client, and disconnect it at the end."""
-    async with asyncio.timeout(TIMEOUT_S):
+    """Connect a client, and disconnect it at the end.
+
+    Of a connection that did not come about in time aiomqtt keeps the socket until the broker
+    closes it or our process ends.
+    """
+    async with bounded():
         await client.__aenter__()
     try:
         yield client
     finally:
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with bounded():
                 await client.__aexit__(None, None, None)
         except FAILURES as error:  # Whatever brought us here matters more.
-            log.info("mqtt_not_disconnected", problem=str(error) or "no answer")
+            log.info("mqtt_not_disconnected", problem=str(error))
 
 
 async def publish(
     client: aiomqtt.Client, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False
 ) -> None:
     """Publish one message; with a QoS of 1 or 2, wait until the broker has confirmed it."""
-    async with asyncio.timeout(TIMEOUT_S):
+    async with bounded():
         await client.publish(topic, payload, qos=qos, retain=retain)

@@ -59,22 +59,22 @@ def write_own_origin(
     """Write what puts a block's own device, channel, event and time in the message's place."""
     device, channel, event = origin.device_id, origin.channel, origin.event_id
     moment = origin.observed_at, origin.time_source
-    if block.device is not None:
+    if block.device:
         device = source.variable("device")
         read = source.name(_required(compile_templates(block.device, names)), "device")
         source.line(f"{device} = {read}({stand.scope})")
-    if block.time is not None:
+    if block.time:
         moment = _write_moment(source, block.time, stand, device)
     if block.channel is not None:
         channel = _write_channel(source, block.channel, stand, names)
     if block.event_id:
-        event = _write_event(source, block.event_id, stand, names, otherwise=origin.event_id)
+        event = _write_event(source, block.event_id, stand, names)
     return Origin(device, *moment, channel, event, origin.subject, origin.is_stranger)
 
 
 def _write_device(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> str:
     device = source.variable("device")
-    if block.device is not None:
+    if block.device:
         read = source.name(_required(compile_templates(block.device, names)), "device")
         source.line(f"{device} = {read}({stand.scope})")
     elif "device" in names:
@@ -112,13 +112,11 @@ def _write_channel(source: Source, said: str, stand: Stand, names: frozenset[str
     return channel
 
 
-def _write_event(
-    source: Source, said: str, stand: Stand, names: frozenset[str], *, otherwise: str = "None"
-) -> str:
+def _write_event(source: Source, said: str, stand: Stand, names: frozenset[str]) -> str:
     event = source.variable("event")
     get = source.name(compile_template(said, names), "event")
     source.line(f"{event} = {get}({stand.scope})")
-    source.line(f"{event} = {otherwise} if {event} is None else checked_id({event}, 'event_id')")
+    source.line(f"{event} = None if {event} is None else checked_id({event}, 'event_id')")
     return event
 
 

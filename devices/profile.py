@@ -1,6 +1,6 @@
 """Device profiles: what one device family sends, as TOML. ``profiles/README.md`` is the language.
 
-``block.py`` has the shape of the file's blocks, ``compile.py`` turns them into callables,
+``block.py`` has the shape of the file's blocks, ``compile.py`` turns them into functions,
 ``example.py`` runs the examples.
 """
 

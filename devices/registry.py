@@ -128,13 +128,16 @@ class History(Generic[T]):
 
     def stay(self, key: str, when: int) -> tuple[int, int, T | None]:
         """Return what was so for the key at a time, with times between which it was just that."""
-        spans = self._spans.get(key)
-        if spans is None:
-            return (-FOREVER, FOREVER, None)
-        for since, until, what in spans:
-            if since <= when and (until is None or when < until):
-                return (since, FOREVER if until is None else until, what)
-        return (when, when + 1, None)
+        ended, next_since = -FOREVER, FOREVER
+        for since, until, what in self._spans.get(key, ()):
+            if since > when:
+                next_since = since
+            elif until is None or when < until:
+                ends = next_since if until is None else min(until, next_since)
+                return (max(since, ended), ends, what)
+            else:
+                ended = max(ended, until)
+        return (ended, next_since, None)
 
     def keys(self) -> Iterable[str]:
         """Return every key that has any fact."""

@@ -1,7 +1,7 @@
 """Functions written for one purpose and compiled once: what a person would write by hand.
 
 A profile becomes a function without a loop over its fields and without a question that the profile
-has answered already; that takes a third of the time of callables that call callables. Only names
+has answered already: what such a function costs is mostly the payload's own. Only names
 that we choose and ``repr`` of plain texts and numbers enter the text; every other object is named
 by :meth:`Source.name`.
 """
@@ -16,7 +16,7 @@ class Source:
     """The text of one function, line by line, and the objects it names.
 
     Args:
-        title: What tracebacks call the text; unique.
+        title: What tracebacks call the text, and show of it: of namesakes, the last one's.
         parameters: Of the function, in order.
         known: Objects every such text may name.
     """

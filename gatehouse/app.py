@@ -23,7 +23,6 @@ from alerts.engine import Engine
 from alerts.finding import Finding
 from alerts.outbox import Paging
 from devices.clock import HOUR, wall_now
-from devices.decoder import of_retained
 from devices.outcome import Outcome
 from devices.registry_store import RegistryCache
 from gatehouse.alerts_consumer import AlertsConsumer
@@ -34,12 +33,13 @@ from gatehouse.parts import make_decoder, open_series
 from gatehouse.self_watch import alarms_of
 from gatehouse.settings import Settings, SettingsError
 from ingest.books import balance
+from ingest.decode_stage import decode_all
 from ingest.journal import Journal
 from ingest.journal_room import GIB
 from ingest.ledger import Ledger
 from ingest.ledger_file import NAME as LEDGER
 from ingest.ledger_file import account_of
-from ingest.message import BACKLOG, RETAIN, Message
+from ingest.message import Message
 from ingest.pipeline import Pipeline
 from ingest.publisher import Publisher
 from ingest.series_consumer import SeriesConsumer
@@ -164,18 +164,7 @@ class Service:
         stack.callback(self._paging.close)
 
     def _decode(self, _: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
-        """Decode messages of one time; those that came together share what is known of that."""
-        registry, read = self._registry.current(), self._decoder.read
-        outcomes: list[Outcome] = []
-        at = flags = -1
-        for message in messages:
-            if message.received_at != at or message.flags != flags:
-                at, flags = message.received_at, message.flags
-                is_backlog, is_retained = bool(flags & BACKLOG), bool(flags & RETAIN)
-                arrival = self._decoder.arrival(at, backlog=is_backlog, registry=registry)
-            outcome = read(message.topic, message.payload, arrival)
-            outcomes.append(of_retained(outcome) if is_retained else outcome)
-        return outcomes
+        return decode_all(messages, self._decoder, self._registry.current())
 
     def _reply(self, message: Message) -> tuple[str, bytes] | None:
         return self._decoder.reply(message.topic, message.payload)

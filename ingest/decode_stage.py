@@ -7,8 +7,10 @@ that leads pays for decoding, so the others catch up with it: they stay near eac
 import threading
 from collections.abc import Callable, Sequence
 
+from devices.decoder import Decoder, of_retained
 from devices.outcome import Outcome
-from ingest.message import Batch, Message
+from devices.registry import Registry
+from ingest.message import BACKLOG, RETAIN, Batch, Message
 
 KEPT = 200_000
 """Messages and observations kept for a follower that is behind; some forty megabytes. One that is
@@ -16,6 +18,21 @@ further behind decodes for itself."""
 
 Decode = Callable[[Sequence[int], Sequence[Message]], list[Outcome]]
 """Positions and messages to what became of each; raises nothing for any input."""
+
+
+def decode_all(messages: Sequence[Message], decoder: Decoder, registry: Registry) -> list[Outcome]:
+    """Return what ``decoder.decode`` does of each message; what came together is asked together."""
+    read = decoder.read
+    outcomes: list[Outcome] = []
+    at = flags = -1
+    for message in messages:
+        if message.received_at != at or message.flags != flags:
+            at, flags = message.received_at, message.flags
+            is_backlog, is_retained = bool(flags & BACKLOG), bool(flags & RETAIN)
+            arrival = decoder.arrival(at, backlog=is_backlog, registry=registry)
+        outcome = read(message.topic, message.payload, arrival)
+        outcomes.append(of_retained(outcome) if is_retained else outcome)
+    return outcomes
 
 
 class DecodeStage:

@@ -7,7 +7,7 @@ device in one second both live. (What has no device time gets a new one when it 
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -53,22 +53,12 @@ def make_series(
     return Series(measurement, tags[0], tags[1], tags[2], tags[3], key)
 
 
-class _Known(NamedTuple):
-    """A series, and until when it is the one of its device's channel."""
-
-    registry: Registry
-    since: int
-    until: int
-    series: Series
-
-
 class PointEncoder:
-    """Turns observations into points; keeps the series it has met."""
+    """Turns observations into points; keeps the series of the present registry that it has met."""
 
     def __init__(self) -> None:
-        self._known: dict[type[Observation], dict[tuple[str, str], _Known]] = {
-            kind: {} for kind in MEASUREMENT_OF
-        }
+        self._registry: Registry | None = None
+        self._stays: dict[type[Observation], dict[tuple[str, str], _Stay]] = {}
 
     def encode(
         self,
@@ -83,37 +73,43 @@ class PointEncoder:
 
         An observation that says nothing (a status whose every field is unknown) gives none.
         """
+        if registry is not self._registry:
+            self._registry, self._stays = registry, {kind: {} for kind in MEASUREMENT_OF}
         points = []
         for observation in observations:
             kind = observation.__class__
             fields = MEASUREMENT_OF[kind].values(observation)
             if fields.count(None) == len(fields):
                 continue
-            at, name = observation.observed_at, (observation.device_id, observation.channel)
-            known = self._known[kind].get(name)
-            if known is None or known[0] is not registry or not known[1] <= at < known[2]:
-                known = self._find(kind, name, at, registry)
+            at, channel = observation.observed_at, (observation.device_id, observation.channel)
+            stay = self._stays[kind].get(channel)
+            if stay is None or not stay[0] <= at < stay[1]:
+                stay = self._find(kind, channel, at, registry)
             digits = _identity(observation, payload, topic, position)
-            points.append(Point(known[3], fields, at * NANOSECONDS + digits))
+            points.append(Point(stay[2], fields, at * NANOSECONDS + digits))
         return _told_apart(points) if len(points) > 1 else points
 
     def _find(
-        self, kind: type[Observation], name: tuple[str, str], at: int, registry: Registry
-    ) -> _Known:
-        """Return the series of a device's channel where the device stood."""
-        since, until, place = registry.stay(name[0], at)
+        self, kind: type[Observation], channel: tuple[str, str], at: int, registry: Registry
+    ) -> "_Stay":
+        """Return the series of a device's channel where the device stood, and keep it."""
+        since, until, place = registry.stay(channel[0], at)
         series = make_series(
             MEASUREMENT_OF[kind].name,
-            device=name[0],
-            channel=name[1],
+            device=channel[0],
+            channel=channel[1],
             site=place.site if place else "",
             grid=(place.grid if place else None) or "",
         )
-        series_known = self._known[kind]
-        if len(series_known) >= _SERIES_KEPT:
-            series_known.clear()
-        known = series_known[name] = _Known(registry, since, until, series)
-        return known
+        stays = self._stays[kind]
+        if len(stays) >= _SERIES_KEPT:
+            stays.clear()
+        stays[channel] = stay = (since, until, series)
+        return stay
+
+
+_Stay = tuple[int, int, Series]
+"""From when and until when (milliseconds UTC, until excluded) a device's channel is a series."""
 
 
 def _identity(observation: Observation, payload: bytes, topic: str, position: int) -> int:

@@ -61,8 +61,9 @@ class Publisher:
         """Send; return why it was not confirmed, with the connection closed, or None."""
         try:
             if self._client is None:
-                client = mqtt_client.connected(self._make_client())
-                self._client = await self._connection.enter_async_context(client)
+                self._client = await self._connection.enter_async_context(
+                    mqtt_client.connected(self._make_client())
+                )
             await mqtt_client.publish(self._client, topic, payload, qos=qos)
         except (*mqtt_client.FAILURES, ConnectionLost) as failure:
             await self._disconnect()

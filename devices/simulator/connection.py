@@ -77,7 +77,7 @@ class Connection:
 
     async def listen(self) -> None:
         """Take the platform's answers, for ever."""
-        async with asyncio.timeout(mqtt_client.TIMEOUT_S):
+        async with mqtt_client.bounded():
             await self._client.subscribe(HUAAN_RESPONSE + HUAAN, qos=1)
         async for message in self._client.messages:
             if isinstance(message.payload, bytes):

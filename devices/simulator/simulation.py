@@ -69,7 +69,7 @@ async def simulate(
             failures += 1
             log.warning("simulation_disconnected", error=str(group.exceptions[0]))
         if this_task is not None and this_task.cancelling():
-            return  # A group that fails while its task is cancelled tells of the failure only.
+            raise asyncio.CancelledError  # Of both, the group told of the failure only.
         most = min(_BACKOFF_FROM_S * 2**failures, _BACKOFF_TO_S)
         await asyncio.sleep(random.uniform(0, most))  # noqa: S311 - jitter
 

@@ -37,7 +37,7 @@ async def test_a_broker_that_says_nothing_is_not_waited_for(
         async with mqtt_client.connected(client):
             await mqtt_client.publish(client, "a/b", b"x")
             proxy.freeze()
-            with pytest.raises(TimeoutError):
+            with pytest.raises(TimeoutError, match="no answer within"):
                 await mqtt_client.publish(client, "a/b", b"y")
         with pytest.raises(mqtt_client.FAILURES):
             async with mqtt_client.connected(mqtt_client.make_client("127.0.0.1", proxy.port)):

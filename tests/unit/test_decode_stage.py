@@ -1,11 +1,16 @@
 """Decoding once for all followers."""
 
 from collections.abc import Sequence
+from itertools import product
+from zoneinfo import ZoneInfo
 
+from devices.decoder import Decoder
 from devices.outcome import Ignored, IgnoredReason, Outcome
-from ingest.decode_stage import DecodeStage
-from ingest.message import Batch, Message
-from tests.messages import messages
+from devices.profile import built_in, load_profiles
+from devices.registry import Device, Registry
+from ingest.decode_stage import DecodeStage, decode_all
+from ingest.message import BACKLOG, RETAIN, Batch, Message
+from tests.messages import NOON, messages
 
 
 class Counting:
@@ -17,6 +22,29 @@ class Counting:
     def __call__(self, positions: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
         self.asked += positions
         return [Ignored(IgnoredReason.LOG_LINE) for _ in messages]
+
+
+def test_all_are_decoded_as_each_by_itself() -> None:
+    """Retained, waiting and ordinary messages of several arrivals do not colour one another."""
+    decoder = Decoder(load_profiles(built_in()), default_zone=ZoneInfo("UTC"))
+    registry = Registry(devices={"room": Device("room", "zigbee2mqtt_temperature")})
+    arrived = [
+        Message("zigbee2mqtt/" + device, b'{"temperature":21.5}', at, flags=flags)
+        for at, flags, device in product(
+            (NOON, NOON + 1), (0, RETAIN, BACKLOG, RETAIN | BACKLOG, 0), ("room", "unknown")
+        )
+    ]
+    assert decode_all(arrived, decoder, registry) == [
+        decoder.decode(
+            one.topic,
+            one.payload,
+            received_at=one.received_at,
+            retained=bool(one.flags & RETAIN),
+            backlog=bool(one.flags & BACKLOG),
+            registry=registry,
+        )
+        for one in arrived
+    ]
 
 
 def test_followers_with_their_own_copies_of_a_batch_share_its_outcomes() -> None:

@@ -128,6 +128,23 @@ def test_place_is_the_one_of_the_time_of_observation() -> None:
     assert after.series.key == "temperature,device=gun,site=west"
 
 
+def test_what_an_encoder_remembers_does_not_outlive_a_move_or_a_registry() -> None:
+    """One encoder gives each instant its own place, in any order, and each snapshot its own."""
+    encoder = PointEncoder()
+    home = Registry(bindings=History([("gun", (0, None, Place(PlaceKind.GATE, "home")))]))
+
+    def site(at: int, registry: Registry) -> str:
+        [point] = encoder.encode(
+            [reading(observed_at=at)], payload=b"", topic="t", position=1, registry=registry
+        )
+        return point.series.site
+
+    assert [site(at, MOVED) for at in (NOON, NOON - 1, NOON, NOON - 1)] == [
+        *("west", "east", "west", "east")
+    ]
+    assert [site(NOON, registry) for registry in (home, MOVED, home)] == ["home", "west", "home"]
+
+
 def test_unplaced_device_has_neither_site_nor_grid() -> None:
     """A device bound nowhere is still stored."""
     [point] = points(reading(device_id="spare"))

@@ -1,5 +1,6 @@
 """Profiles: the built-in families do what their files say, and a wrong file is refused by name."""
 
+import json
 import re
 from pathlib import Path
 
@@ -60,6 +61,52 @@ def write(folder: Path, text: str, name: str = "acme_plug") -> Path:
 @pytest.mark.parametrize("profile", BUILT_IN, ids=lambda profile: profile.name)
 def test_every_example_gives_what_it_says(profile: Profile) -> None:
     """What stands in a family's file is what the decoder makes of its payloads."""
+    assert check_examples(profile) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "payload", "gives"),
+    [
+        pytest.param(
+            'kind = "electricity"\npower_w = { path = "p", range = [0, inf] }',
+            '{"p": 5}',
+            '{ kind = "electricity", power_w = 5.0 }',
+            id="a range without an end",
+        ),
+        pytest.param('kind = "device_status"', "{}", None, id="a block that says nothing"),
+        pytest.param(
+            f'kind = "electricity"\npower_w = {[f"p{n}" for n in range(150)]}',
+            '{"p149": "7"}',
+            '{ kind = "electricity", power_w = 7.0 }',
+            id="very many alternatives",
+        ),
+        pytest.param(
+            'kind = "electricity"\npower_w = """p\'"x"""',
+            """{"p'\\"x": 5}""",
+            '{ kind = "electricity", power_w = 5.0 }',
+            id="a key full of quotes",
+        ),
+        pytest.param(
+            'kind = "electricity"\npower_w = "p"\nevent_id = "{n}"',
+            '{"p": 5, "id": "m"}',
+            '{ kind = "electricity", power_w = 5.0 }',
+            id="an own event that is absent",
+        ),
+    ],
+)
+def test_an_odd_block_is_read_as_it_is_written(
+    tmp_path: Path, block: str, payload: str, gives: str | None
+) -> None:
+    """What no built-in family writes is compiled too, and means what the language says."""
+    text = PLUG[: PLUG.index("[[message.observation]]")].replace(
+        'topic = "acme/{device}"',
+        'topic = "acme/{device}"\nevent_id = "{id}"\nnothing = "other_content"',
+    )
+    outcome = f"gives = [{gives}]" if gives else 'ignored = "other_content"'
+    example = f'[[example]]\nsays = "it"\ntopic = "acme/1"\npayload = {json.dumps(payload)}\n'
+    profile = load_profile(
+        write(tmp_path, f"{text}[[message.observation]]\n{block}\n{example}{outcome}\n")
+    )
     assert check_examples(profile) == []
 
 
