@@ -31,9 +31,11 @@ from gatehouse.display import Scene
 from gatehouse.failure import Failure
 from gatehouse.settings import DEMO_CLOCK, PREFIX, load
 from gatehouse.signals import until_stopped
+from ingest.folder_lock import FolderLock, FolderLocked
 
 MARK = ".gatehouse-demo"
-"""A folder without this file is never emptied."""
+"""A folder without this file is never emptied. Its lock is held while a demo lives in the folder,
+so it stays where it is when all the rest is deleted."""
 SERVICE_STOP_S = 1.3
 
 
@@ -53,23 +55,45 @@ async def run_demo(options: DemoOptions) -> None:
     """Run until stopped.
 
     Raises:
-        Failure: The data folder is not the demo's, or the service ended by itself.
+        Failure: The data folder is not the demo's, another demo runs in it, or the service ended
+            by itself.
     """
-    fresh = _prepare(options)
-    await until_stopped(_Demo(options, fresh=fresh).run())
+    lock = _take(options.data_dir)
+    try:
+        fresh = _prepare(options)
+        await until_stopped(_Demo(options, fresh=fresh).run())
+    finally:
+        lock.release()
+
+
+def _take(folder: Path) -> FolderLock:
+    """Make the folder a demo's, and this demo's alone, before anything in it is touched."""
+    mark = folder / MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise Failure(f"{folder} holds something else; choose another with --data-dir")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return FolderLock(mark)
+    except FolderLocked as error:
+        raise Failure(
+            f"a demo runs in {folder} already (process {error.owner or 'unknown'}): "
+            "end it with Ctrl-C, or choose another folder with --data-dir"
+        ) from error
 
 
 def _prepare(options: DemoOptions) -> bool:
-    """Make or keep the data folder; return whether the community begins anew."""
-    folder, mark = options.data_dir, options.data_dir / MARK
-    if options.keep and mark.exists():
+    """Keep what is in the folder or delete it; return whether the community begins anew."""
+    folder = options.data_dir
+    if options.keep and (folder / DEMO_CLOCK).exists():
         return False
-    if folder.exists() and any(folder.iterdir()) and not mark.exists():
-        raise Failure(f"{folder} holds something else; choose another with --data-dir")
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(mode=0o700, parents=True)
-    mark.touch()
+    for path in folder.iterdir():
+        if path.name == MARK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    folder.chmod(0o700)
     return True
 
 

@@ -1,11 +1,16 @@
 """Starting where something is wrong: one clear line, waiting where waiting helps."""
 
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from gatehouse.demo import MARK
 from gatehouse.settings import DEMO_CLOCK
+from ingest.folder_lock import FolderLock
 from tests.disk import small_disk
 from tests.servers import Mosquitto, free_port, wait_until
 from tests.service import RunningService, without_settings
@@ -62,6 +67,20 @@ def test_run_refuses_the_folder_of_a_demo(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "holds a demo" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--keep",)], ids=["anew", "--keep"])
+def test_a_second_demo_leaves_the_first_alone(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """While a demo lives in a folder, another is refused in a line and changes nothing there."""
+    lock = FolderLock(tmp_path / MARK)
+    clock = tmp_path / DEMO_CLOCK
+    clock.write_text('{"wall": 0, "at": 0, "speed": 300}')
+    done = gatehouse("demo", "--data-dir", str(tmp_path), *more, environment={})
+    lock.release()
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, "--data-dir" in line, str(os.getpid()) in line) == (1, True, True)
+    assert clock.read_text() == '{"wall": 0, "at": 0, "speed": 300}'
+    assert {path.name for path in tmp_path.iterdir()} == {MARK, DEMO_CLOCK}
 
 
 def test_a_database_that_is_away_is_told_in_one_line(tmp_path: Path) -> None:
