@@ -14,7 +14,7 @@ from alerts.finding import IncidentKind, Severity
 from devices.clock import MINUTE, SECOND
 from devices.registry import Role
 
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Step(BaseModel):

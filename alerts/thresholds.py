@@ -42,7 +42,7 @@ class FeverThresholds(BaseModel):
     Geneva 2019 (PMC6456186: normal ranges by body site); Smarr 2020 (own baseline).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     contact_celsius: float = Field(
         default=37.3,
@@ -120,7 +120,7 @@ class OccupancyThresholds(BaseModel):
     2021 (a vacant dwelling uses about 2 kWh a day: a fridge).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     base_days: int = Field(
         default=14, ge=3, le=14, description="The base load is taken over so many days."
@@ -162,7 +162,7 @@ class StrangersThresholds(BaseModel):
     looks up at the third attempt, single ones are visitors and bad light.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tries: int = Field(default=3, ge=1, le=20, description="So many tries page the guard,")
     within_minutes: float = Field(default=10, description="when they lie within so many minutes.")
@@ -177,7 +177,7 @@ class StrangersThresholds(BaseModel):
 class DeviceThresholds(BaseModel):
     """When a device needs somebody to look after it. Its silence is its profile's to say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     battery_low_percent: float = Field(default=10, description="At or below it the battery is low,")
     battery_good_percent: float = Field(
@@ -192,7 +192,7 @@ class Thresholds(BaseModel):
     ``[thresholds.sites.north.fever] contact_celsius = 37.2``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     fever: FeverThresholds = FeverThresholds()
     occupancy: OccupancyThresholds = OccupancyThresholds()

@@ -15,10 +15,11 @@ def check_everything() -> list[str]:
     problems = []
     if settings.mqtt is None:
         problems.append("GATEHOUSE_MQTT_URL: not set; say where the broker is")
-    try:
-        open_series(settings).close()
-    except SettingsError as error:
-        problems.append(str(error))
+    for look in (lambda: settings.clock, lambda: open_series(settings).close()):
+        try:
+            look()
+        except SettingsError as error:
+            problems.append(str(error))
     folders = [settings.profiles_dir] if settings.profiles_dir else []
     try:
         profiles = load_profiles(built_in(), *folders)

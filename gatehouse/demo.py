@@ -28,7 +28,7 @@ from gatehouse.database import open_database
 from gatehouse.demo_screen import DemoScreen
 from gatehouse.demo_visitor import invite
 from gatehouse.display import Scene
-from gatehouse.failure import Failure
+from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import DEMO_CLOCK, PREFIX, load
 from gatehouse.signals import until_stopped
 from ingest.folder_lock import FolderLock, FolderLocked
@@ -69,6 +69,8 @@ async def run_demo(options: DemoOptions) -> None:
 def _take(folder: Path) -> FolderLock:
     """Make the folder a demo's, and this demo's alone, before anything in it is touched."""
     mark = folder / MARK
+    if folder.exists() and not folder.is_dir():
+        raise Failure(f"{folder} is a file; name a folder with --data-dir", code=WRONG_USE)
     if folder.exists() and any(folder.iterdir()) and not mark.exists():
         raise Failure(f"{folder} holds something else; choose another with --data-dir")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -43,6 +43,12 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
 }
 CONFIG = "CONFIG"
 _SECRET_MAX_BYTES = 64 * 1024
+_MOST_GIB = 1024 * 1024
+"""A pebibyte: more is a slip of the finger."""
+_LONGEST_HOURS = 100 * 366 * 24
+_NO_TABLE = ("model_type", "model_attributes_type", "mapping_type", "dict_type")
+_NO_CLOCK = (OSError, ValueError, TypeError, LookupError, OverflowError)
+"""What reading the time from a file that holds none ends with."""
 
 
 class SettingsError(Exception):
@@ -66,11 +72,11 @@ class JournalSettings(BaseModel):
         keep_hours: How long read messages stay for replay while there is room.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    max_gib: float = Field(default=20, gt=0)
-    min_free_gib: float = Field(default=1, ge=0)
-    keep_hours: float = Field(default=24, ge=0)
+    max_gib: float = Field(default=20, gt=0, le=_MOST_GIB)
+    min_free_gib: float = Field(default=1, ge=0, le=_MOST_GIB)
+    keep_hours: float = Field(default=24, ge=0, le=_LONGEST_HOURS)
 
 
 class Settings(BaseModel):
@@ -89,7 +95,7 @@ class Settings(BaseModel):
         clock_file: For demonstration and training: the file of a scaled clock.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data_dir: Path = Path("data")
     mqtt: MqttSettings | None = None
@@ -108,10 +114,24 @@ class Settings(BaseModel):
 
     @property
     def clock(self) -> Clock:
-        """The one clock of every process on these settings; in a demo's folder the demo's."""
+        """The one clock of every process on these settings; in a demo's folder the demo's.
+
+        Raises:
+            SettingsError: The file that should hold its time cannot be read.
+        """
         demo_clock = self.data_dir / DEMO_CLOCK if self.is_demo_folder else None
         file = self.clock_file or demo_clock
-        return ScaledClock(file) if file else WallClock()
+        if file is None:
+            return WallClock()
+        clock = ScaledClock(file)
+        try:
+            clock.now()
+        except _NO_CLOCK as error:
+            raise SettingsError(
+                f"{PREFIX}CLOCK_FILE: {file} holds no clock: name the {DEMO_CLOCK} of a demo, "
+                "or leave the setting out"
+            ) from error
+        return clock
 
     @property
     def is_demo_folder(self) -> bool:
@@ -212,6 +232,8 @@ def _overlay(content: dict[str, Any], environment: Mapping[str, str]) -> None:
 def _put(content: dict[str, Any], path: tuple[str, ...], text: str) -> None:
     for key in path[:-1]:
         content = content.setdefault(key, {})
+        if not isinstance(content, dict):
+            return  # The model refuses it by its name.
     content[path[-1]] = text
 
 
@@ -230,6 +252,8 @@ def _first_problem(error: ValidationError, path: Path) -> str:
     where = PREFIX + variables[place] if place in variables else f"{path}: {place}"
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown setting{_suggest(str(problem['loc'][-1]), _keys(problem['loc']))}"
+    if problem["type"] in _NO_TABLE:
+        return f"{where}: is a table; begin it with a line [{place}]"
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
 
 

@@ -75,8 +75,17 @@ def main() -> None:
         _end(str(error), FAILED)
     except sqlite3.Error as error:
         _end(f"the data folder cannot be used ({error}): see its owner, mode and disk", FAILED)
+    except OSError as error:
+        _end(_told(error), FAILED)
     except (KeyboardInterrupt, typer.Abort):
         _end("stopped", FAILED)
+
+
+def _told(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is None:
+        return f"the system refused ({reason}): see the disk, the network and its limits"
+    return f"{error.filename}: {reason}: see its owner, mode and disk"
 
 
 def _end(sentence: str, code: int) -> None:

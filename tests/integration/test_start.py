@@ -83,6 +83,32 @@ def test_a_second_demo_leaves_the_first_alone(tmp_path: Path, more: tuple[str, .
     assert {path.name for path in tmp_path.iterdir()} == {MARK, DEMO_CLOCK}
 
 
+@pytest.mark.parametrize(
+    ("below", "code"), [("", 2), ("deeper", 1)], ids=["a file", "a folder in a file"]
+)
+def test_a_demo_in_a_file_is_refused_in_one_line(tmp_path: Path, below: str, code: int) -> None:
+    """Where no folder can be, the line names the place; no traceback."""
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    done = gatehouse("demo", "--data-dir", str(file / below), environment={})
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, line.startswith(f"gatehouse: {file}")) == (code, True)
+    assert file.read_text() == "mine"
+
+
+def test_run_names_a_clock_file_that_is_missing(tmp_path: Path) -> None:
+    """The service ends with a line before it makes or opens anything."""
+    environment = {
+        "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
+        "GATEHOUSE_MQTT_URL": "mqtt://127.0.0.1:1",
+        "GATEHOUSE_CLOCK_FILE": str(tmp_path / "clock.json"),
+    }
+    done = gatehouse("run", environment=environment)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, line.startswith("gatehouse: GATEHOUSE_CLOCK_FILE: ")) == (2, True)
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_database_that_is_away_is_told_in_one_line(tmp_path: Path) -> None:
     """Every command that needs it says so, in a line, without a traceback."""
     environment = {
