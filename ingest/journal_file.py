@@ -186,6 +186,22 @@ def list_files(folder: Path) -> list[JournalFile]:
     return [JournalFile(folder, int(name.removesuffix(SUFFIX))) for name in names]
 
 
+def find_message(folder: Path, position: int) -> Message | None:
+    """Return the message at a position, from beside its owner; None where it is not held.
+
+    Raises:
+        FileDamaged: Its file cannot be read.
+    """
+    for file in reversed(list_files(folder)):
+        if file.base <= position:
+            for row in file.rows(position - 1):
+                if row.messages is None or not row.base <= position <= row.last:
+                    return None
+                return row.messages[position - row.base]
+            return None
+    return None
+
+
 def pack(messages: Sequence[Message]) -> bytes:
     """Return the body of a row."""
     return _encode(messages)

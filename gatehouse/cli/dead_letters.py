@@ -16,6 +16,7 @@ from devices.registry_store import load as load_registry
 from gatehouse.database import open_database
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.parts import make_decoder
+from gatehouse.printable import printable
 from gatehouse.settings import Settings, load
 from ingest import dead_letter
 from ingest.dead_letter import Letter, Selection
@@ -25,8 +26,6 @@ from ingest.ledger_file import NAME
 from ingest.message import BACKLOG, RETAIN
 
 WAIT_S = 10.0
-TOPIC_SHOWN = 100
-"""Characters of a topic in the list; `show` has it whole, as JSON."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 ById = Annotated[int | None, typer.Option("--id", help="Only this letter.")]
@@ -67,7 +66,7 @@ def list_(
         return
     for group in found:
         span = f"{rfc3339(group.first_at)} to {rfc3339(group.last_at)}"
-        topic = _printable(group.topic)
+        topic = printable(group.topic)
         print(f"{group.count:>7}  {group.reason:<15} {topic}  {span}  newest {group.newest}")
     if not found:
         print("no dead letters")
@@ -215,9 +214,3 @@ def _readable(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         name: rfc3339(value) if name.endswith("_at") else value for name, value in fields.items()
     }
-
-
-def _printable(topic: str) -> str:
-    """Return a topic as a terminal can show it: anybody may have chosen it."""
-    shown = "".join(character if character.isprintable() else "·" for character in topic)
-    return shown if len(shown) <= TOPIC_SHOWN else f"{shown[:TOPIC_SHOWN]}…"

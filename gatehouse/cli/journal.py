@@ -6,14 +6,18 @@ from typing import Annotated
 import msgspec
 import typer
 
-from devices.clock import HOUR
+from dashboards.masked import mask
+from devices.clock import HOUR, rfc3339
 from gatehouse.failure import FAILED, Failure
+from gatehouse.printable import printable
 from gatehouse.settings import Settings, load
 from ingest.books import Books, balance
 from ingest.folder_lock import is_locked
 from ingest.journal import LOCK
+from ingest.journal_file import FileDamaged, find_message
 from ingest.journal_room import GIB, Bounds, JournalStatus, look
 from ingest.ledger_file import NAME, Account, account_of
+from ingest.message import BACKLOG, RETAIN
 from ingest.status import read_status
 from ingest.verification import Verification
 from ingest.verification import verify as verify_books
@@ -61,6 +65,45 @@ def status(as_json: AsJson = False) -> None:
     for name, position in shown.followers.items():
         print(f"{name:<10} at {position}, {max(0, journal.head - position)} behind")
     print(_books_text(shown.books))
+
+
+@_journal.command("show")
+def show(
+    position: Annotated[int, typer.Argument(min=1, help="As a case's timeline names it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one message: where it came from and when; of its payload the structure only.
+
+    Works beside the running service, as long as the journal keeps the message.
+
+    Example: gatehouse journal show 63012
+    """
+    folder = _folder(load())
+    try:
+        message = find_message(folder, position)
+    except FileDamaged as error:
+        raise Failure(f"{error}: `gatehouse journal verify` says what is lost") from error
+    if message is None:
+        raise Failure(
+            f"position {position} is not held: it was never given, or all have read it and it was "
+            "trimmed ([journal] keep_hours); `gatehouse journal status` says what is held"
+        )
+    shown = {
+        "position": position,
+        "topic": message.topic if as_json else printable(message.topic),
+        "source": message.source,
+        "received_at": rfc3339(message.received_at),
+        "qos": message.qos,
+        "retained": bool(message.flags & RETAIN),
+        "waited": bool(message.flags & BACKLOG),
+        "bytes": len(message.payload),
+        "payload": mask(message.payload),
+    }
+    if as_json:
+        print(msgspec.json.encode(shown).decode())
+        return
+    for name, value in shown.items():
+        print(f"{name:<12} {value}")
 
 
 @_journal.command("verify")

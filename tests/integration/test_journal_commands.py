@@ -13,7 +13,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from devices.clock import ManualClock
+from devices.clock import ManualClock, rfc3339
 from devices.registry import Registry
 from gatehouse.cli import dead_letters, journal
 from gatehouse.database import open_database
@@ -96,6 +96,24 @@ def test_status_works_without_a_service(service: Service) -> None:
     service.stop()
     assert not read("journal", "status")["running"]
     assert "not running" in call("journal", "status").stdout
+
+
+def test_show_names_a_message_and_hides_what_it_says(service: Service) -> None:
+    """A position leads to topic and time; texts in the payload stay hidden, also in JSON."""
+    shown = read("journal", "show", "5")
+    assert (shown["position"], shown["topic"], shown["source"]) == (5, "nobody/knows", "")
+    assert shown["received_at"] == rfc3339(NOON)
+    assert shown["bytes"] == len(SECRET)
+    for secret in ("Sun", "13912345678"):
+        assert secret not in call("journal", "show", "5").stdout
+    assert read("journal", "show", "6")["payload"] == "‹6 bytes, not JSON›"
+
+
+@pytest.mark.parametrize("position", [7, 100_000])
+def test_a_position_that_is_not_held_is_a_sentence(service: Service, position: int) -> None:
+    """Whoever asks for a message that is gone, or never came, is told where to look."""
+    with pytest.raises(Failure, match="is not held"):
+        call("journal", "show", str(position))
 
 
 def test_verify_exits_by_what_it_found(service: Service, tmp_path: Path) -> None:
