@@ -5,12 +5,14 @@ incident stands on its ladder ladder.py's, its row record.py's; callers need onl
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, or_, select, tuple_
+from sqlalchemy import Connection, case, func, insert, or_, select, tuple_
 
 from alerts import record
 from alerts.disposition import Disposition
 from alerts.evidence import apply, end
+from alerts.finding import SEVERITIES, IncidentKind
 from alerts.record import Incident, IncidentError, State
 from alerts.tables import fact
 from alerts.tables import incident as table
@@ -24,10 +26,13 @@ __all__ = [
     "Incident",
     "IncidentError",
     "State",
+    "Waiting",
     "acknowledge",
     "apply",
     "close",
+    "count_waiting",
     "find",
+    "find_open",
     "note",
     "observe",
     "show",
@@ -37,6 +42,25 @@ __all__ = [
 NOTE_CHARACTERS = 2_000
 OBSERVE_FOR = DAY
 """Until the recheck is due where nobody says otherwise: the next day, as the wardens did it."""
+_URGENCY = (
+    case((table.c.watch, 1), else_=0),
+    case((table.c.state == State.TRIGGERED, 0), else_=1),
+    case({severity: -rank for rank, severity in enumerate(SEVERITIES)}, value=table.c.severity),
+    -table.c.opened_at,
+    table.c.id,
+)
+"""What open incidents are sorted by, the smallest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many incidents of one kind and place wait for an answer, a watch never."""
+
+    kind: IncidentKind
+    site: str | None
+    grid: str | None
+    gate: str | None
+    count: int
 
 
 def acknowledge(connection: Connection, incident_id: str, *, actor: str, now: int) -> None:
@@ -163,6 +187,48 @@ def find(
         last = record.load(connection, before)
         query = query.where(tuple_(table.c.opened_at, table.c.id) < (last.opened_at, last.id))
     return [record.from_row(row) for row in connection.execute(query.limit(min(limit, 500)))]
+
+
+def find_open(
+    connection: Connection,
+    *,
+    kind: IncidentKind | None = None,
+    grids: Collection[str] | None = None,
+    limit: int = 50,
+    before: str | None = None,
+) -> list[Incident]:
+    """Return open incidents by urgency, at most 500; ``grids`` and ``before`` as in ``find``.
+
+    A watch comes after all others, the answered after the unanswered, the mild after the severe,
+    the older after the newer.
+
+    Raises:
+        IncidentError: There is no incident ``before``.
+    """
+    query = select(table).where(table.c.state != State.CLOSED).order_by(*_URGENCY)
+    if kind is not None:
+        query = query.where(table.c.kind == kind)
+    if grids is not None:
+        query = query.where(or_(table.c.grid.in_(grids), table.c.grid.is_(None)))
+    if before is not None:
+        last = record.load(connection, before).id
+        reached = connection.execute(select(*_URGENCY).where(table.c.id == last)).one()
+        query = query.where(tuple_(*_URGENCY) > tuple(reached))
+    return [record.from_row(row) for row in connection.execute(query.limit(min(limit, 500)))]
+
+
+def count_waiting(connection: Connection) -> list[Waiting]:
+    """Count the incidents nobody has answered, by what decides who may see them."""
+    parts = (table.c.kind, table.c.site, table.c.grid, table.c.gate)
+    rows = connection.execute(
+        select(*parts, func.count())
+        .where(table.c.state == State.TRIGGERED, table.c.watch.is_(False))
+        .group_by(*parts)
+    )
+    return [
+        Waiting(IncidentKind(kind), site, grid, gate, count)
+        for kind, site, grid, gate, count in rows
+    ]
 
 
 def show(connection: Connection, incident_id: str) -> Incident:

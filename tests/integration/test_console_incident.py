@@ -1,5 +1,6 @@
 """Incidents over HTTP: listed, acted on, kept fresh."""
 
+import html
 import re
 
 import pytest
@@ -8,9 +9,22 @@ from alerts import incident as incidents
 from alerts.finding import IncidentKind, Severity
 from dashboards import audit
 from dashboards.console.live import Mark
+from dashboards.console.pages import incidents as pages
+from dashboards.console.pages.incidents import LISTED
 from devices.clock import DAY, HOUR
 from tests.console import NOW, World
 from tests.console_http import Open, submit
+
+
+def cases(text: str) -> list[str]:
+    """The ids of the cases that a list links to, in its order."""
+    return re.findall(r'href="/incidents/(\w+)"', text)
+
+
+def link_to_older(text: str) -> str:
+    """Where a list goes on."""
+    [older] = re.findall(r'href="(/\?[^"]*before=\w+)"', text)
+    return html.unescape(older)
 
 
 async def test_a_case_is_acknowledged_noted_observed_and_closed(
@@ -69,15 +83,53 @@ async def test_list_is_sorted_and_filtered(world: World, browser: Open) -> None:
         incidents.acknowledge(connection, answered, actor="x", now=NOW)
     async with browser("worker") as client:
         text = (await client.get("/")).text
-        shown = re.findall(r'href="/incidents/(\w+)"', text)
+        shown = cases(text)
         assert shown[0] == major
         assert set(shown[1:3]) == {minor, flat}
         assert shown[3:] == [answered, watch]
         only = (await client.get("/?kind=empty_flat")).text
-        assert re.findall(r'href="/incidents/(\w+)"', only) == [flat]
+        assert cases(only) == [flat]
         assert (await client.get("/?which=everything")).status_code == 422
         closed = await client.get("/?which=closed")
-        assert re.findall(r'href="/incidents/(\w+)"', closed.text) == []
+        assert cases(closed.text) == []
+
+
+async def test_an_unanswered_fever_is_before_any_number_of_watches(
+    world: World, browser: Open
+) -> None:
+    """However much else is newer, it is on the first page, and every page says that it waits."""
+    world.clock.set(NOW - HOUR)
+    fever = world.find()
+    for number in range(LISTED + 10):
+        world.clock.set(NOW - HOUR + number + 1)
+        silent = {"kind": IncidentKind.DEVICE, "watch": True, "subject": None, "household": None}
+        world.find(rule="device_silent", key=f"device:{number}", **silent)
+    async with browser("worker") as client:
+        text = (await client.get("/")).text
+        shown = cases(text)
+        older = await client.get(link_to_older(text))
+    assert shown[0] == fever
+    assert len(shown) == len(set(shown) | set(cases(older.text))) - 11 == LISTED
+    assert "1 waits for an answer" in text
+    assert "1 waits for an answer" in older.text
+
+
+async def test_what_others_look_after_hides_nothing(
+    world: World, browser: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guard finds the one case at the gate behind more of others' than one look goes through."""
+    monkeypatch.setattr(pages, "SCANNED", 5)
+    at_gate = {"kind": IncidentKind.STRANGERS, "grid": None, "building": None, "gate": "north"}
+    gate = world.find(rule="strangers", key="gate", severity=Severity.MINOR, **at_gate)
+    for number in range(12):
+        world.find(key=f"subject:{number}")
+    async with browser("guard") as client:
+        text = (await client.get("/")).text
+        other = (await client.get("/?kind=device")).text
+    assert cases(text) == [gate]
+    assert "1 waits for an answer" in text
+    assert "1 waits for an answer" in other
+    assert "All quiet" not in other
 
 
 async def test_parts_of_pages_come_alone(world: World, browser: Open) -> None:
@@ -124,10 +176,8 @@ async def test_older_incidents_are_a_page_away(world: World, browser: Open) -> N
     world.clock.set(NOW + HOUR)
     async with browser("worker") as client:
         text = (await client.get("/?which=all")).text
-        first = re.findall(r'href="/incidents/(\w+)"', text)
-        older = re.findall(r'href="(/\?which=all[^"]*before=\w+)"', text)
-        rest = await client.get(older[0].replace("&amp;", "&"))
-        second = re.findall(r'href="/incidents/(\w+)"', rest.text)
+        first = cases(text)
+        second = cases((await client.get(link_to_older(text))).text)
     assert len(first) == 100
     assert set(first) | set(second) == made
     assert not set(first) & set(second)

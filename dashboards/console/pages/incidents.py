@@ -1,6 +1,7 @@
 """The list of incidents, one incident, and what a person does about it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
@@ -8,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
 from alerts import incident as incidents
-from alerts.finding import SEVERITIES, IncidentKind
+from alerts.finding import IncidentKind
 from alerts.incident import Disposition, Event, EventKind, Incident, IncidentError, State
 from dashboards import access, audit, places
 from dashboards.account import Account
@@ -23,7 +24,8 @@ from devices.registry import Role
 router = APIRouter()
 LISTED = 100
 SCANNED = 5 * LISTED
-"""Incidents looked through for one page of the list: most of them can be somebody else's."""
+SCANS = 10
+"""One page of the list looks through so many times so many: most can be somebody else's."""
 Note = Annotated[str, Form(max_length=incidents.NOTE_CHARACTERS)]
 Which = Literal["open", "closed", "all"]
 _EVIDENCE = frozenset({EventKind.EVIDENCE, EventKind.EVIDENCE_AFTER_CLOSING})
@@ -38,7 +40,10 @@ def list_incidents(
     kind: IncidentKind | None = None,
     before: Annotated[str, Query(max_length=16)] = "",
 ) -> Response:
-    """Show the incidents this account looks after: unanswered, severe and old ones first."""
+    """Show the incidents this account looks after: unanswered, severe and new ones first.
+
+    How many wait for an answer is counted over all of them, not over what this page shows.
+    """
     with context.database.connect() as connection:
         try:
             found, last = _find(connection, viewer.account, which=which, kind=kind, before=before)
@@ -46,16 +51,23 @@ def list_incidents(
             raise HTTPException(404) from None
         buildings = places.name_buildings(connection, (one.building for one in found))
         sites = places.name_sites(connection)
+        waiting = sum(
+            one.count
+            for one in incidents.count_waiting(connection)
+            if access.may_see_incident(viewer.account, one)
+        )
     return render(
         request,
         viewer.visit,
         "_incident_list.html" if is_fragment(request) else "incidents.html",
-        incidents=sorted(found, key=_urgency) if which == "open" else found,
+        incidents=found,
+        waiting=waiting,
         buildings=buildings,
         sites=sites,
         which=which,
         kind=kind,
         kinds=tuple(IncidentKind),
+        before=before,
         last=last,
     )
 
@@ -242,27 +254,23 @@ def _find(
     before: str,
 ) -> tuple[list[Incident], str]:
     """Return a page of incidents and the id to go on after, empty at the end."""
-    scanned = incidents.find(
-        connection,
-        state=State.CLOSED if which == "closed" else None,
-        open_only=which == "open",
-        grids=viewer.grids if viewer.role is Role.GRID_WORKER else None,
-        limit=SCANNED,
-        before=before or None,
-    )
+    grids = viewer.grids if viewer.role is Role.GRID_WORKER else None
+    look: Callable[..., list[Incident]] = partial(incidents.find_open, kind=kind)
+    if which != "open":
+        state = State.CLOSED if which == "closed" else None
+        look = partial(incidents.find, state=state)
     mine: list[Incident] = []
-    for one in scanned:
-        if len(mine) == LISTED:
-            return mine, mine[-1].id
-        if kind in (None, one.kind) and access.may_see_incident(viewer, one):
-            mine.append(one)
-    return mine, scanned[-1].id if len(scanned) == SCANNED else ""
-
-
-def _urgency(one: Incident) -> tuple[bool, bool, int, int]:
-    """Return what sorts unanswered before answered, severe before mild, old before new."""
-    answered = one.state is not State.TRIGGERED
-    return one.watch, answered, -SEVERITIES.index(one.severity), one.opened_at
+    for _ in range(SCANS):
+        scanned = look(connection, grids=grids, limit=SCANNED, before=before or None)
+        for one in scanned:
+            if len(mine) == LISTED:
+                return mine, mine[-1].id
+            if kind in (None, one.kind) and access.may_see_incident(viewer, one):
+                mine.append(one)
+        if len(scanned) < SCANNED:
+            return mine, ""
+        before = scanned[-1].id
+    return mine, before
 
 
 def _evidence(events: Sequence[Event]) -> list[Event]:
