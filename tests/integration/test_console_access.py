@@ -127,6 +127,21 @@ async def test_who_sees_a_case_need_not_see_the_person(
         assert audit.find(connection, about=f"incident:{incident}") == []
 
 
+async def test_a_gate_opens_nobody_of_another_grid(world: World, browser: Open) -> None:
+    """A case at a gate is everybody's, the person in it only theirs who look after the flat."""
+    incident = world.find(
+        kind=IncidentKind.FEVER_AT_CHECKPOINT, gate="north", grid=None, household=None
+    )
+    for name, opens in (("worker", True), ("neighbour", False), ("secretary", True)):
+        async with browser(name) as client:
+            answer = await submit(client, f"/incidents/{incident}/person", reason="who is it")
+            assert (answer.status_code, "孙美丽" in answer.text) == (200, opens), name
+            assert ("a grid that is not yours" in answer.text) is not opens
+    with world.engine.connect() as connection:
+        seen = audit.find(connection, about=f"incident:{incident}")
+    assert {entry.account for entry in seen} == {"worker", "secretary"}
+
+
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [

@@ -6,12 +6,19 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import Response
 
 from dashboards import access, people
+from dashboards.console.context import ConsoleContext
 from dashboards.console.pages.incidents import render_incident, visible
 from dashboards.console.view import is_fragment, render
-from dashboards.console.visit import Context, Viewer
+from dashboards.console.visit import Context, SignedIn, Viewer
 
 router = APIRouter()
 REASON = range(3, 201)
+
+
+def _looks_after(context: ConsoleContext, viewer: SignedIn, household: str) -> bool:
+    """Return whether a flat lies in what the account looks after, wherever its people went."""
+    place = context.registry().household_place(household)
+    return place is None or access.may_open_person(viewer.account, site=place.site, grid=place.grid)
 
 
 @router.post("/incidents/{incident_id}/person")
@@ -33,7 +40,8 @@ def open_person(
         if household is None and found.subject is not None:
             household = context.registry().household_of(found.subject, now)
         home = None
-        if len(reason) in REASON and household is not None:
+        is_elsewhere = household is not None and not _looks_after(context, viewer, household)
+        if len(reason) in REASON and household is not None and not is_elsewhere:
             home = people.open_home(
                 connection,
                 household,
@@ -44,6 +52,7 @@ def open_person(
                 subject=found.subject,
             )
     problem = "" if home is not None else "reason" if household is not None else "nobody"
+    problem = "elsewhere" if is_elsewhere else problem
     if is_fragment(request):
         return render(
             request,
