@@ -16,22 +16,27 @@ KEYS = 10_000
 
 
 class Throttle:
-    """Counts failures by key over the last quarter of an hour. Safe from several threads."""
+    """Counts failures by key over the last quarter of an hour. Safe from several threads.
+
+    Each call is about a name, or about an address alone: a link names nobody.
+    """
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
+        self._failures: OrderedDict[tuple[str, str | None], list[int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def wait(self, name: str, address: str, *, now: int) -> int:
+    def wait(self, name: str | None, address: str, *, now: int) -> int:
         """Return for how many milliseconds no further try is taken; 0 when one is."""
         with self._lock:
-            by_name = self._wait((address, name), NAME_TRIES, now)
-            return max(by_name, self._wait((address, ""), ADDRESS_TRIES, now))
+            by_address = self._wait((address, None), ADDRESS_TRIES, now)
+            if name is None:
+                return by_address
+            return max(by_address, self._wait((address, name), NAME_TRIES, now))
 
-    def failed(self, name: str, address: str, *, now: int) -> None:
+    def failed(self, name: str | None, address: str, *, now: int) -> None:
         """Count a failure."""
         with self._lock:
-            for key in ((address, name), (address, "")):
+            for key in {(address, name), (address, None)}:
                 self._failures.setdefault(key, []).append(now)
                 self._failures.move_to_end(key)
             while len(self._failures) > KEYS:
@@ -42,7 +47,7 @@ class Throttle:
         with self._lock:
             self._failures.pop((address, name), None)
 
-    def _wait(self, key: tuple[str, str], tries: int, now: int) -> int:
+    def _wait(self, key: tuple[str, str | None], tries: int, now: int) -> int:
         failures = [at for at in self._failures.get(key, ()) if at > now - WINDOW]
         if key in self._failures:
             self._failures[key] = failures

@@ -6,6 +6,7 @@ from pathlib import Path
 from alerts import incident as incidents
 from dashboards import account, audit, session
 from dashboards.console.app import create_app
+from dashboards.throttle import ADDRESS_TRIES
 from devices.clock import wall_now
 from tests.console import PASSWORD, World, make_world
 from tests.console_http import Open, paths, submit, token_of, visit
@@ -134,6 +135,28 @@ async def test_link_is_not_used_up_by_a_preview(world: World, browser: Open) -> 
         assert (await client.get("/")).status_code == 200
     async with browser() as client:
         assert (await submit(client, "/sign-in/link", link=link)).status_code == 403
+
+
+async def test_wrong_passwords_do_not_refuse_a_link(world: World, browser: Open) -> None:
+    """Whoever is told to ask for a link after five wrong passwords can use it."""
+    with world.engine.begin() as connection:
+        link = account.issue_link(connection, "worker", now=wall_now())
+    async with browser() as client:
+        for _ in range(5):
+            await submit(client, "/sign-in", name="worker", password="wrong")
+        assert (await submit(client, "/sign-in", name="worker", password="?")).status_code == 429
+        assert (await submit(client, "/sign-in/link", link=link)).status_code == 303
+
+
+async def test_guessing_links_is_told_to_wait(world: World, browser: Open) -> None:
+    """An address that tries one link after the other waits, and its right link is not used up."""
+    with world.engine.begin() as connection:
+        link = account.issue_link(connection, "worker", now=wall_now())
+    async with browser() as client:
+        for number in range(ADDRESS_TRIES):
+            assert (await submit(client, "/sign-in/link", link=str(number))).status_code == 403
+        refused = await submit(client, "/sign-in/link", link=link)
+        assert (refused.status_code, "Wait 15 minutes" in refused.text) == (429, True)
 
 
 async def test_answers_carry_the_headers(browser: Open) -> None:

@@ -48,13 +48,22 @@ def sign_in(
     name, address, now = name.strip().lower(), _address(request), wall_now()
     wait = throttle.wait(name, address, now=now)
     if wait:
-        return _refuse(request, visit, name=name, then=then, wait=wait)
+        return _ask_to_wait(request, visit, "sign_in.html", wait, then=then, name=name)
     with context.database.connect() as connection:
         found = account.verify(connection, name, password)
     if found is None:
         throttle.failed(name, address, now=now)
         _record(context, audit.Action.SIGN_IN_REFUSED, name)
-        return _refuse(request, visit, name=name, then=then, wait=0)
+        problem = "wrong"
+        return render(
+            request,
+            visit,
+            "sign_in.html",
+            status=403,
+            then=_local(then),
+            name=name,
+            problem=problem,
+        )
     throttle.succeeded(name, address)
     return _begin(context, visit, found, then)
 
@@ -70,12 +79,13 @@ def use_link(request: Request, context: Context, visit: AnyVisit, link: Text = "
     """Sign in by a link, once."""
     throttle: Throttle = request.app.state.throttle
     address, now = _address(request), wall_now()
-    found = None
-    if not throttle.wait("", address, now=now):
-        with context.database.begin() as connection:
-            found = account.consume_link(connection, link, now=now)
+    wait = throttle.wait(None, address, now=now)
+    if wait:
+        return _ask_to_wait(request, visit, "sign_in_link.html", wait, link=link)
+    with context.database.begin() as connection:
+        found = account.consume_link(connection, link, now=now)
     if found is None:
-        throttle.failed("", address, now=now)
+        throttle.failed(None, address, now=now)
         return render(request, visit, "sign_in_link.html", link="", problem="used", status=403)
     return _begin(context, visit, found, "/")
 
@@ -121,19 +131,28 @@ def _begin(context: ConsoleContext, visit: Visit, found: Account, then: str) -> 
     return response
 
 
-def _refuse(request: Request, visit: Visit, *, name: str, then: str, wait: int) -> Response:
+def _ask_to_wait(
+    request: Request,
+    visit: Visit,
+    template: str,
+    wait: int,
+    *,
+    then: str = "/",
+    name: str = "",
+    link: str = "",
+) -> Response:
     response = render(
         request,
         visit,
-        "sign_in.html",
-        status=429 if wait else 403,
+        template,
+        status=429,
+        problem="wait",
+        minutes=-(-wait // MINUTE),
         then=_local(then),
         name=name,
-        problem="wait" if wait else "wrong",
-        minutes=-(-wait // MINUTE),
+        link=link,
     )
-    if wait:
-        response.headers["Retry-After"] = str(-(-wait // SECOND))
+    response.headers["Retry-After"] = str(-(-wait // SECOND))
     return response
 
 
