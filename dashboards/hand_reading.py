@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from dashboards.account import Account
-from devices.clock import SECOND, rfc3339
+from devices.clock import HOUR, MINUTE, SECOND, rfc3339
+from devices.device_time import NEWEST
 from devices.observation import BodySite
 from devices.registry import PlaceKind, Registry
 
@@ -22,6 +23,9 @@ BODY_SITES = (
     BodySite.WRIST,
     BodySite.RECTAL,
 )
+YESTERDAY_FROM = 12 * HOUR
+"""A time so far ahead is yesterday's. Nearer ones would be so old then that a fever pages nobody
+(``fever.late_hours``): that is asked, not guessed."""
 
 
 class ReadingProblem(Exception):
@@ -103,7 +107,10 @@ def parse_celsius(text: str, *, lowest: float, highest: float) -> float:
 
 
 def parse_time(text: str, *, now: int, zone: ZoneInfo) -> int:
-    """Return when it was taken: empty is now, an hour later than now was yesterday's.
+    """Return when it was taken, to the minute, as a worker's watch tells it.
+
+    Empty is this minute, so that the second of two taps says the same. A watch may be a little
+    fast. Shortly after midnight, late in the evening was yesterday.
 
     Args:
         text: ``HH:MM`` in the site's zone, or empty.
@@ -111,16 +118,20 @@ def parse_time(text: str, *, now: int, zone: ZoneInfo) -> int:
         zone: The site's.
 
     Raises:
-        ReadingProblem: It is no time of day.
+        ReadingProblem: It is no time of day (``at``), or one that has not come yet (``ahead``).
     """
+    this_minute = now // MINUTE * MINUTE
     if not text.strip():
-        return now
+        return this_minute
     try:
         typed = datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - a time of day
     except ValueError:
         raise ReadingProblem("at") from None
     today = datetime.fromtimestamp(now / SECOND, zone)
-    taken = datetime.combine(today.date(), typed, tzinfo=zone)
-    if taken > today:
-        taken -= timedelta(days=1)
-    return round(taken.timestamp() * SECOND)
+    taken = round(datetime.combine(today.date(), typed, tzinfo=zone).timestamp()) * SECOND
+    if taken <= now + NEWEST:
+        return min(taken, this_minute)
+    if taken < now + YESTERDAY_FROM:
+        raise ReadingProblem("ahead")
+    yesterday = datetime.combine(today.date() - timedelta(days=1), typed, tzinfo=zone)
+    return round(yesterday.timestamp()) * SECOND

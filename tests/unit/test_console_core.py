@@ -168,20 +168,6 @@ def test_impossible_temperatures_are_asked_again(typed: str) -> None:
         parse_celsius(typed, lowest=34.0, highest=42.5)
 
 
-@pytest.mark.parametrize(
-    ("typed", "taken"),
-    [
-        ("", "2020-02-14T20:05:00+08:00"),
-        ("07:40", "2020-02-14T07:40:00+08:00"),
-        ("20:05", "2020-02-14T20:05:00+08:00"),
-        ("23:50", "2020-02-13T23:50:00+08:00"),
-    ],
-)
-def test_time_of_day_is_the_sites_and_never_in_the_future(typed: str, taken: str) -> None:
-    """An hour later than now was yesterday's."""
-    assert parse_time(typed, now=NOW, zone=SHANGHAI) == parse_rfc3339(taken)
-
-
 @pytest.mark.parametrize("typed", ["25:00", "7.40", "now", "07:40:30"])
 def test_other_times_are_asked_again(typed: str) -> None:
     """A time nobody can read is not guessed."""

@@ -7,7 +7,13 @@ import pytest
 from sqlalchemy import create_engine
 
 from dashboards.account import Account
-from dashboards.hand_reading import PROFILE, HandReading, publishing_device
+from dashboards.hand_reading import (
+    PROFILE,
+    HandReading,
+    ReadingProblem,
+    parse_time,
+    publishing_device,
+)
 from devices import tables
 from devices.clock import parse_rfc3339
 from devices.csv_import import import_folder
@@ -21,6 +27,7 @@ from devices.simulator.community_csv import write_community
 
 NOW = parse_rfc3339("2020-02-14T20:05:00+08:00")
 SITE = "lakeside"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 SAMPLE = Path(__file__).parents[2] / "devices" / "sample_community"
 
 
@@ -65,3 +72,28 @@ def test_a_reading_by_hand_is_understood_as_it_was_typed(name: str, tmp_path: Pa
         ),
     )
     assert registry.devices[device].profile == PROFILE
+
+
+@pytest.mark.parametrize(
+    ("now", "typed", "taken"),
+    [
+        ("2020-02-14T08:00:30+08:00", "", "2020-02-14T08:00:00+08:00"),
+        ("2020-02-14T08:00:59+08:00", "", "2020-02-14T08:00:00+08:00"),
+        ("2020-02-14T08:00:30+08:00", "07:40", "2020-02-14T07:40:00+08:00"),
+        ("2020-02-14T08:00:30+08:00", "08:01", "2020-02-14T08:00:00+08:00"),
+        ("2020-02-14T08:00:30+08:00", "08:05", "2020-02-14T08:00:00+08:00"),
+        ("2020-02-14T00:20:00+08:00", "23:50", "2020-02-13T23:50:00+08:00"),
+        ("2020-02-14T08:00:00+08:00", "20:00", "2020-02-13T20:00:00+08:00"),
+    ],
+)
+def test_a_typed_time_is_the_one_that_was_meant(now: str, typed: str, taken: str) -> None:
+    """A watch may be fast, the evening before may be meant; a fever of now is never yesterday's."""
+    assert parse_time(typed, now=parse_rfc3339(now), zone=SHANGHAI) == parse_rfc3339(taken)
+
+
+@pytest.mark.parametrize("typed", ["08:06", "12:00", "19:59"])
+def test_a_time_that_has_not_come_is_asked_again(typed: str) -> None:
+    """What can be neither now nor last night is not guessed."""
+    now = parse_rfc3339("2020-02-14T08:00:00+08:00")
+    with pytest.raises(ReadingProblem, match="ahead"):
+        parse_time(typed, now=now, zone=SHANGHAI)

@@ -1,6 +1,7 @@
 """Entering a temperature taken by hand. It goes through the broker like every other reading."""
 
 import secrets
+from datetime import datetime
 from typing import Annotated
 
 import anyio
@@ -19,6 +20,7 @@ from dashboards.console.view import render
 from dashboards.console.visit import Context, SignedIn, Viewer
 from dashboards.hand_reading import BODY_SITES, HandReading, ReadingProblem
 from dashboards.people import Home
+from devices.clock import SECOND
 from devices.observation import BodySite
 from devices.registry import Place
 from ingest.publisher import PublishFailed
@@ -81,7 +83,8 @@ def enter(
         return _show_again(request, context, viewer, form, problem.field)
     except (PublishFailed, TimeoutError) as error:
         log.warning("reading_not_published", error=type(error).__name__)
-        return _show_again(request, context, viewer, form, "broker")
+        typed = form.model_copy(update={"at": _clock_text(context, reading)})
+        return _show_again(request, context, viewer, typed, "broker")
     with context.database.begin() as connection:
         audit.record(
             connection,
@@ -96,6 +99,12 @@ def enter(
 async def _publish(context: ConsoleContext, reading: HandReading) -> None:
     with anyio.fail_after(PUBLISH_S):
         await context.publish(reading.topic, reading.payload)
+
+
+def _clock_text(context: ConsoleContext, reading: HandReading) -> str:
+    """Return the reading's time of day, so that sending it again says the same of it."""
+    zone = context.registry().zone(reading.site)
+    return f"{datetime.fromtimestamp(reading.observed_at / SECOND, zone):%H:%M}"
 
 
 def _parse(context: ConsoleContext, viewer: Account, form: ReadingForm) -> HandReading:
