@@ -74,10 +74,11 @@ def open_home(
 def find_household(connection: Connection, *, building_id: str, flat: str) -> str | None:
     """Return the household of a flat somebody typed; tells nothing about who lives there."""
     return connection.execute(
-        select(household.c.id).where(
-            household.c.building == building_id, household.c.flat == flat.strip()
-        )
-    ).scalar_one_or_none()
+        select(household.c.id)
+        .where(household.c.building == building_id, household.c.flat == flat.strip())
+        .order_by(household.c.id)
+        .limit(1)
+    ).scalar()
 
 
 def _lives_in(household_id: str, now: int) -> ColumnElement[bool]:

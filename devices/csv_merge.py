@@ -63,9 +63,21 @@ class Merge:
         for file, line, gateway in self._gateways:
             if (gateway,) not in self._rows["device"]:
                 self.problems.append(_unknown(file, line, "gateway", "device", gateway))
+        self._check_flats()
         for table in _HISTORIES:
             self._rows[table.name] = _rows(self._facts[table.name], table)
         return self._rows
+
+    def _check_flats(self) -> None:
+        """Note every line that makes a second household of one flat; only the end tells."""
+        homes: dict[tuple[str, str], str] = {}
+        for (number,), row in self._rows["household"].items():
+            first = homes.setdefault((row["building"], row["flat"]), number)
+            said = [self._said.get(("household", one)) for one in (number, first)]
+            lines = [one[0] for one in said if one is not None]
+            if first != number and lines:
+                problem = f"households {first!r} and {number!r} are one flat"
+                self.problems.append(Problem("households.csv", max(lines), "flat", problem))
 
     def take(self, sheet: Sheet[BaseModel]) -> None:
         """Put one file's rows in; rows of later files may refer to them."""

@@ -276,3 +276,17 @@ def test_cache_follows_the_version(
     after = cache.current()
     assert before.household_place("h-9") is None
     assert after.household_place("h-9") is not None
+
+
+def test_one_flat_is_one_household(community: Engine, tmp_path: Path) -> None:
+    """A second household of a flat is refused by its line; two that change flats are not."""
+    twice = folder_with(tmp_path, "households.csv", "h-new,b1,1-101,empty,2020-01-01,")
+    with pytest.raises(ImportRefused, match=r"households\.csv, line 2.*one flat"):
+        import_folder(community, twice, now=NOW)
+    swapped = folder_with(
+        tmp_path,
+        "households.csv",
+        "h-1-101,b1,1-102,occupied,2020-01-01,",
+        "h-1-102,b1,1-101,occupied,2020-01-01,",
+    )
+    import_folder(community, swapped, now=NOW)
