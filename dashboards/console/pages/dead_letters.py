@@ -1,6 +1,7 @@
 """Messages that could not be used: in groups, and one with the outline of its payload."""
 
 from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
@@ -21,12 +22,12 @@ LAST_ID = 2**63 - 1
 
 @router.get("")
 def show_groups(
-    request: Request, context: Context, viewer: Viewer, reason: DeadLetterReason | None = None
+    request: Request, context: Context, viewer: Viewer, reason: DeadLetterReason | Literal[""] = ""
 ) -> Response:
     """Show what waits for somebody to look at it, alike together."""
     _require(viewer)
     try:
-        selection = Selection(reason=reason or "", state="open")
+        selection = Selection(reason=reason, state="open")
         groups = dead_letter.groups(_ledger(context.data_dir), selection)
     except LedgerRefused:
         groups = []

@@ -37,7 +37,7 @@ def list_incidents(
     context: Context,
     viewer: Viewer,
     which: Which = "open",
-    kind: IncidentKind | None = None,
+    kind: IncidentKind | Literal[""] = "",
     before: Annotated[str, Query(max_length=16)] = "",
 ) -> Response:
     """Show the incidents this account looks after: unanswered, severe and new ones first.
@@ -46,7 +46,9 @@ def list_incidents(
     """
     with context.database.connect() as connection:
         try:
-            found, last = _find(connection, viewer.account, which=which, kind=kind, before=before)
+            found, last = _find(
+                connection, viewer.account, which=which, kind=kind or None, before=before
+            )
         except IncidentError:
             raise HTTPException(404) from None
         buildings = places.name_buildings(connection, (one.building for one in found))
