@@ -168,7 +168,7 @@ def test_a_strange_mark_is_the_beginning(sent: str) -> None:
 
 
 async def test_older_incidents_are_a_page_away(world: World, browser: Open) -> None:
-    """A long list is cut, and what is cut is one tap further, once each."""
+    """A long list is cut; what is cut is one tap further, once each, and stays when refreshed."""
     made = set()
     for number in range(105):
         world.clock.set(NOW - DAY + number)
@@ -177,7 +177,11 @@ async def test_older_incidents_are_a_page_away(world: World, browser: Open) -> N
     async with browser("worker") as client:
         text = (await client.get("/?which=all")).text
         first = cases(text)
-        second = cases((await client.get(link_to_older(text))).text)
+        rest = (await client.get(link_to_older(text))).text
+        second = cases(rest)
+        again = html.unescape(re.findall(r'hx-get="(/\?[^"]+)"', rest)[0])
+        refreshed = await client.get(again, headers={"HX-Request": "true"})
     assert len(first) == 100
+    assert cases(refreshed.text) == second
     assert set(first) | set(second) == made
     assert not set(first) & set(second)
