@@ -1,7 +1,7 @@
 """From readings to the shapes of a line chart. Pure; the template draws them as SVG."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -9,6 +9,7 @@ from devices.clock import HOUR
 
 WIDTH, HEIGHT = 440, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 22, 12, 30
+DOTS = 60
 _STEPS = (1, 2, 5, 10)
 _GAPS = (1, 2, 3, 6, 12, 24, 48)
 
@@ -18,6 +19,14 @@ class Tick(msgspec.Struct, frozen=True):
 
     at: float
     value: float
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """One channel's line, and its single points where there are few."""
+
+    name: str
+    path: str
+    dots: tuple[tuple[float, float], ...]
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -31,8 +40,7 @@ class Line(msgspec.Struct, frozen=True):
 class Chart(msgspec.Struct, frozen=True):
     """Everything a template needs to draw it, in the units of its view box."""
 
-    path: str
-    dots: tuple[tuple[float, float], ...]
+    traces: tuple[Trace, ...]
     values: tuple[Tick, ...]
     times: tuple[Tick, ...]
     lines: tuple[Line, ...]
@@ -43,7 +51,7 @@ class Chart(msgspec.Struct, frozen=True):
 
 
 def draw(
-    points: Sequence[tuple[int, float]],
+    channels: Mapping[str, Sequence[tuple[int, float]]],
     *,
     since: int,
     until: int,
@@ -52,12 +60,13 @@ def draw(
     """Lay out a chart.
 
     Args:
-        points: (milliseconds UTC, value), oldest first; at least one.
+        channels: By name, (milliseconds UTC, value), oldest first; at least one point in all.
         since: The left edge; milliseconds UTC.
         until: The right edge.
         thresholds: (name, value) to be drawn across where they lie near the data.
     """
-    low, high, step = _range([value for _, value in points], [value for _, value in thresholds])
+    measured = [value for points in channels.values() for _, value in points]
+    low, high, step = _range(measured, [value for _, value in thresholds])
 
     def x(at: float) -> float:
         return round(LEFT + (at - since) / (until - since) * (WIDTH - LEFT - RIGHT), 1)
@@ -65,11 +74,14 @@ def draw(
     def y(value: float) -> float:
         return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
-    dots = tuple((x(at), y(value)) for at, value in points)
+    def trace(name: str, points: Sequence[tuple[int, float]]) -> Trace:
+        dots = tuple((x(at), y(value)) for at, value in points)
+        path = " ".join(f"{'L' if index else 'M'}{a},{b}" for index, (a, b) in enumerate(dots))
+        return Trace(name, path, dots if len(measured) <= DOTS else ())
+
     marks = range(round((high - low) / step) + 1)
     return Chart(
-        path=" ".join(f"{'L' if index else 'M'}{a},{b}" for index, (a, b) in enumerate(dots)),
-        dots=dots if len(dots) <= 60 else (),
+        traces=tuple(trace(name, points) for name, points in channels.items()),
         values=tuple(Tick(y(low + n * step), round(low + n * step, 6)) for n in marks),
         times=tuple(Tick(x(at), at) for at in _hours(since, until)),
         lines=tuple(Line(y(at), name, at) for name, at in thresholds if low <= at <= high),

@@ -4,9 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from devices.clock import MINUTE
+from devices.observation import Electricity
 from ingest.refusal import StoreHeld
+from ingest.status import read_status
 from tests.console import NOW, SUBJECT, World, a_day_of_fever, make_world
 from tests.console_http import Open, visit
 
@@ -33,6 +37,33 @@ async def test_a_device_has_its_chart_and_the_same_as_a_table(world: World, brow
         assert re.search(r'class="threshold"[^>]*>fever 37.3', text)
         assert "<td>38.2</td>" in text
         assert (await client.get("/devices/a0:e6:f8:50:72:53?days=9")).status_code == 422
+
+
+async def test_each_channel_of_a_meter_is_a_line_of_its_own(world: World, browser: Open) -> None:
+    """Phases that differ are not joined to one zigzag, and the table says which is which."""
+    world.observe(
+        [
+            Electricity(
+                device_id="shellyem-1",
+                observed_at=NOW - minutes * MINUTE,
+                received_at=NOW,
+                power_w=power,
+                channel=channel,
+            )
+            for minutes in (3, 2, 1)
+            for channel, power in (("1", 900.0), ("0", 60.0))
+        ]
+    )
+    async with browser("neighbour") as client:
+        text = (await client.get("/devices/shellyem-1")).text
+    lines = [
+        re.findall(r",([\d.]+)", one) for one in re.findall(r'class="trace" d="(M[^"]+L.*?)"', text)
+    ]
+    flat = [heights for heights in lines if len(heights) == 3]
+    assert len(flat) == 2
+    assert all(len(set(heights)) == 1 for heights in flat)
+    assert re.findall(r"</svg> (Channel \S+)</li>", text) == ["Channel 0", "Channel 1"]
+    assert re.search(r"<td>0</td><td>60.0</td>.*<td>1</td><td>900.0</td>", text, re.S)
 
 
 async def test_a_store_that_is_away_takes_nothing_else_with_it(tmp_path: Path) -> None:
@@ -106,7 +137,7 @@ async def test_intake_is_shown(world: World, browser: Open) -> None:
     ids=["all well", "status stale", "no status", "not migrated"],
 )
 async def test_readiness(tmp_path: Path, told: int | None, migrated: bool, ready: bool) -> None:
-    """Ready means that readings come in and that the database is the one we know."""
+    """Ready means that the pipeline tells of itself and that the database is the one we know."""
     world = make_world(tmp_path, is_migrated=lambda: migrated)
     if told is not None:
         world.tell(seconds_ago=told)
@@ -115,6 +146,24 @@ async def test_readiness(tmp_path: Path, told: int | None, migrated: bool, ready
         assert response.json()["ready"] is ready
         assert response.is_success is ready
         assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_what_is_down_outside_leaves_it_ready(tmp_path: Path) -> None:
+    """No broker, a store that refuses and a full disk unroute no console and restart nothing."""
+    world = make_world(tmp_path)
+    world.tell()
+    well = read_status(world.data_dir)
+    assert well is not None
+    parts = msgspec.to_builtins(well.pipeline)
+    sources = [one | {"connected": False, "problem": "nobody is there"} for one in parts["sources"]]
+    followers = {
+        name: one | {"held": "the store answers 401"} for name, one in parts["followers"].items()
+    }
+    assert sources
+    assert followers
+    world.tell(sources=sources, followers=followers, problem="the disk is full", paused=True)
+    async with visit(world) as client:
+        assert (await client.get("/health/ready")).json() == {"ready": True, "problems": []}
 
 
 async def test_metrics_tell_numbers_and_nobody(world: World, browser: Open) -> None:

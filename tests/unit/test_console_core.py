@@ -69,12 +69,16 @@ def test_chart_holds_every_point_and_the_near_thresholds() -> None:
     """Points lie inside the frame in order; a threshold far from the data is left out."""
     points = [(NOW - 2 * HOUR, 36.5), (NOW - HOUR, 37.0), (NOW, 38.2)]
     drawn = chart.draw(
-        points, since=NOW - 24 * HOUR, until=NOW, thresholds=(("contact", 37.3), ("far", 60.0))
+        {"": points},
+        since=NOW - 24 * HOUR,
+        until=NOW,
+        thresholds=(("contact", 37.3), ("far", 60.0)),
     )
-    assert [x for x, _ in drawn.dots] == sorted(x for x, _ in drawn.dots)
-    assert all(chart.LEFT <= x <= drawn.right for x, _ in drawn.dots)
-    assert all(chart.TOP <= y <= chart.HEIGHT - chart.BOTTOM for _, y in drawn.dots)
-    assert drawn.dots[0][1] > drawn.dots[-1][1]
+    [trace] = drawn.traces
+    assert [x for x, _ in trace.dots] == sorted(x for x, _ in trace.dots)
+    assert all(chart.LEFT <= x <= drawn.right for x, _ in trace.dots)
+    assert all(chart.TOP <= y <= chart.HEIGHT - chart.BOTTOM for _, y in trace.dots)
+    assert trace.dots[0][1] > trace.dots[-1][1]
     assert [line.name for line in drawn.lines] == ["contact"]
 
 
@@ -82,7 +86,7 @@ def test_chart_holds_every_point_and_the_near_thresholds() -> None:
 def test_chart_has_a_few_round_labels(values: list[float]) -> None:
     """Constant, single, huge and tiny series all get an axis a person can read."""
     points = [(NOW - index * MINUTE, value) for index, value in enumerate(reversed(values))][::-1]
-    drawn = chart.draw(points, since=NOW - HOUR, until=NOW)
+    drawn = chart.draw({"": points}, since=NOW - HOUR, until=NOW)
     assert 2 <= len(drawn.values) <= 9
     assert 1 <= len(drawn.times) <= 8
 

@@ -11,6 +11,7 @@ from dashboards.access import Page
 from dashboards.account import Account
 from dashboards.console import chart
 from dashboards.console.context import ConsoleContext
+from dashboards.console.history import History, read_history
 from dashboards.console.view import render
 from dashboards.console.visit import Context, Viewer
 from dashboards.device_list import DeviceLine, list_devices, visible_devices
@@ -23,12 +24,6 @@ router = APIRouter(prefix="/devices")
 LISTED = 200
 LAST_READINGS = 20_000
 TABLE_ROWS = 50
-_CHARTED = (
-    ("temperature", "celsius"),
-    ("electricity", "power_w"),
-    ("electricity", "energy_wh"),
-    ("device_status", "battery"),
-)
 Span = Literal["1", "7", "30"]
 
 
@@ -75,11 +70,13 @@ def show_device(
     device, place = _visible(context, viewer.account, device_id, now)
     since = now - int(days) * DAY
     try:
-        field, points, battery = _history(context, device_id, since=since, until=now + 1)
-        is_held = False
+        history = read_history(context.series(), device_id, since=since, until=now + 1)
+        battery, is_held = _battery(context, device_id), False
     except StoreHeld:
-        field, points, battery, is_held = "celsius", [], None, True
-    lines = _thresholds(context.thresholds, field, place)
+        history, battery, is_held = History(), None, True
+    near = _thresholds(context.thresholds, history.field, place)
+    lines = history.lines
+    drawn = chart.draw(lines, since=since, until=now, thresholds=near) if lines else None
     with context.database.connect() as connection:
         buildings = places.name_buildings(connection, (place.building if place else None,))
         sites = places.name_sites(connection)
@@ -92,12 +89,12 @@ def show_device(
         place=place,
         buildings=buildings,
         sites=sites,
-        field=field,
+        field=history.field,
         battery=battery,
         days=days,
         is_held=is_held,
-        rows=points[: -TABLE_ROWS - 1 : -1],
-        chart=chart.draw(points, since=since, until=now, thresholds=lines) if points else None,
+        rows=history.rows(TABLE_ROWS),
+        chart=drawn,
     )
 
 
@@ -124,29 +121,14 @@ def _last_readings(context: ConsoleContext, viewer: Account) -> list[Reading]:
     ]
 
 
-def _history(
-    context: ConsoleContext, device_id: str, *, since: int, until: int
-) -> tuple[str, list[tuple[int, float]], float | None]:
-    """Return the field to chart, its (time, value) oldest first, and the battery's last charge."""
-    store = context.series()
-    chosen: tuple[str, list[tuple[int, float]]] = ("celsius", [])
-    for measurement, field in _CHARTED:
-        readings = store.range(measurement, device_id, since=since, until=until, limit=2_000)
-        points = [
-            (reading.at, float(reading.fields[field]))
-            for reading in readings
-            if field in reading.fields
-        ]
-        if points and not chosen[1]:
-            chosen = (field, points)
-    if chosen[0] == "energy_wh":
-        chosen = ("energy_wh", [(at, value / 1_000) for at, value in chosen[1]])
+def _battery(context: ConsoleContext, device_id: str) -> float | None:
+    """Return the charge a device last told."""
     charges = [
         one.fields["battery"]
-        for one in store.last("device_status", device=device_id)
+        for one in context.series().last("device_status", device=device_id)
         if "battery" in one.fields
     ]
-    return (*chosen, float(charges[0]) if charges else None)
+    return float(charges[0]) if charges else None
 
 
 def _thresholds(
