@@ -17,7 +17,7 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from alerts import alarm, incident
+from alerts import incident
 from alerts.channels import open_channels
 from alerts.engine import Engine
 from alerts.finding import Finding
@@ -30,7 +30,7 @@ from gatehouse.console_process import keep_console
 from gatehouse.database import open_database
 from gatehouse.garbage import look_less_for_garbage
 from gatehouse.parts import make_decoder, open_series
-from gatehouse.self_watch import alarms_of
+from gatehouse.self_watch import SelfWatch
 from gatehouse.settings import Settings, SettingsError
 from ingest.books import balance
 from ingest.decode_stage import decode_all
@@ -75,7 +75,7 @@ class Service:
         self._version = version("gatehouse")
         self._silence = {profile.name: profile.silent_after for profile in profiles}
         self._told: ServiceStatus | None = None
-        self._alarmed: dict[str, str] = {}
+        self._self_watch = SelfWatch()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -181,15 +181,10 @@ class Service:
         """Raise what is wrong with the service, once for each severity; clear what is over."""
         if self._told is None:
             return
-        wrong = alarms_of(self._told)
-        changed = [
-            wrong.get(rule) or alarm.own_trouble_over(rule, now=self._told.at)
-            for rule in alarm.OWN_TROUBLES
-            if self._alarmed.get(rule, "unknown") != _severity(wrong.get(rule))
-        ]
-        if changed:
-            await asyncio.to_thread(self._apply, changed)
-        self._alarmed = {rule: _severity(wrong.get(rule)) for rule in alarm.OWN_TROUBLES}
+        watch, findings = self._self_watch.step(self._told)
+        if findings:
+            await asyncio.to_thread(self._apply, findings)
+        self._self_watch = watch
 
     def _apply(self, findings: Sequence[Finding]) -> None:
         with self._database.begin() as connection:
@@ -216,10 +211,6 @@ class Service:
         )
         write_status(self._settings.data_dir, status)
         return status
-
-
-def _severity(finding: Finding | None) -> str:
-    return finding.severity if finding else ""
 
 
 async def _repeat(work: str, act: Callable[[], Awaitable[None]], every_s: float) -> None:

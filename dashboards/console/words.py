@@ -154,8 +154,10 @@ _EVIDENCE = {
     "lost": mark("messages lost"),
     "minutes": mark("within minutes"),
     "policy": mark("ladder"),
+    "readers": mark("standing still"),
     "readings": mark("readings, °C"),
     "silent_minutes": mark("silent for minutes"),
+    "sources": mark("connection in trouble"),
     "tries": mark("tries"),
     "worker": mark("worker"),
 }

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from devices.clock import MINUTE
-from devices.observation import Electricity
+from devices.observation import Electricity, Temperature
 from ingest.refusal import StoreHeld
 from ingest.status import read_status
 from tests.console import NOW, SUBJECT, World, a_day_of_fever, make_world
@@ -64,6 +64,31 @@ async def test_each_channel_of_a_meter_is_a_line_of_its_own(world: World, browse
     assert all(len(set(heights)) == 1 for heights in flat)
     assert re.findall(r"</svg> (Channel \S+)</li>", text) == ["Channel 0", "Channel 1"]
     assert re.search(r"<td>0</td><td>60.0</td>.*<td>1</td><td>900.0</td>", text, re.S)
+
+
+async def test_a_long_span_is_drawn_whole(world: World, browser: Open) -> None:
+    """With more readings than are drawn, the oldest fever of the week is still in the chart."""
+    fever = 1_200
+    world.observe(
+        [
+            Temperature(
+                device_id="a0:e6:f8:50:72:53",
+                observed_at=NOW - minutes * 4 * MINUTE,
+                received_at=NOW,
+                celsius=39.4 if minutes == fever * 2 else 36.0,
+            )
+            for minutes in range(2 * fever, -1, -1)
+        ]
+    )
+    async with browser("worker") as client:
+        text = (await client.get("/devices/a0:e6:f8:50:72:53?days=7")).text
+        day = (await client.get("/devices/a0:e6:f8:50:72:53")).text
+    assert "each point is the highest of 21 minutes" in text
+    [path] = re.findall(r'class="trace" d="(M[^"]+)"', text)
+    heights = [float(one) for one in re.findall(r",([\d.]+)", path)]
+    assert heights[0] < min(heights[1:])
+    assert len(heights) > 400
+    assert "each point" not in day
 
 
 async def test_a_store_that_is_away_takes_nothing_else_with_it(tmp_path: Path) -> None:

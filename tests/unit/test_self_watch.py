@@ -1,15 +1,18 @@
-"""What the operator is told of the service itself."""
+"""What the operator is told of the service itself, and when it is over."""
 
 import msgspec
 import pytest
 
-from alerts.finding import Action, IncidentKind, Severity
-from gatehouse.self_watch import alarms_of
+from alerts.finding import Action, Finding, IncidentKind, Severity
+from devices.clock import MINUTE
+from gatehouse.self_watch import FOLLOWER_STUCK_AFTER, SOURCE_LOST_AFTER, SelfWatch
 from ingest.answer import AnswerStatus
 from ingest.books import balance
+from ingest.follower import FollowerStatus
 from ingest.journal_room import JournalStatus
 from ingest.ledger_file import Account
 from ingest.pipeline import PipelineStatus
+from ingest.source_status import SourceStatus
 from ingest.status import ServiceStatus
 
 NOW = 1_581_681_600_000
@@ -30,12 +33,46 @@ JOURNAL = JournalStatus(
 )
 
 
-def status(*, stored: int = 10, lost: int = 0, **journal: object) -> ServiceStatus:
-    """Return a service that has taken in ten messages and accounted for so many."""
+SOURCE = SourceStatus(
+    name="mqtt",
+    connected=True,
+    protocol="5",
+    session=1,
+    since=NOW,
+    granted={"#": 1},
+    received=10,
+    unguarded=0,
+    acks=10,
+    reconnects=0,
+    problem="",
+    draining=False,
+)
+AWAY = msgspec.structs.replace(SOURCE, connected=False)
+REFUSED = msgspec.structs.replace(SOURCE, problem="broker refuses the topic 'a/#'")
+WELL = FollowerStatus(cursor=10, durable=10, pending=0, held="")
+HELD = FollowerStatus(cursor=4, durable=4, pending=6, held="the store answers 401")
+SLOW = FollowerStatus(cursor=4, durable=4, pending=6, held="")
+HELD_WITH_NOTHING_TO_DO = FollowerStatus(cursor=10, durable=10, pending=0, held="no database")
+
+
+def status(
+    *,
+    stored: int = 10,
+    lost: int = 0,
+    source: SourceStatus = SOURCE,
+    follower: FollowerStatus = WELL,
+    at: int = 0,
+    **journal: object,
+) -> ServiceStatus:
+    """Return a service that has taken in ten messages and accounted for so many.
+
+    Args:
+        at: Real time after NOW, in milliseconds; the community's stands still.
+    """
     parts = PipelineStatus(
-        sources=[],
+        sources=[source],
         journal=msgspec.structs.replace(JOURNAL, **journal),
-        followers={},
+        followers={"series": follower},
         answers=AnswerStatus(0, 0, 0),
         repeats=0,
         in_flight_bytes=0,
@@ -46,7 +83,7 @@ def status(*, stored: int = 10, lost: int = 0, **journal: object) -> ServiceStat
     account = Account("j", 10, {"stored": stored, "lost": lost})
     return ServiceStatus(
         at=NOW,
-        wall_at=NOW,
+        wall_at=NOW + at,
         version="0",
         broker="b",
         pipeline=parts,
@@ -55,9 +92,28 @@ def status(*, stored: int = 10, lost: int = 0, **journal: object) -> ServiceStat
     )
 
 
+def tell(*statuses: ServiceStatus) -> list[Finding]:
+    """Return all that is told while one status follows on the other."""
+    watch, told = SelfWatch(), []
+    for one in statuses:
+        watch, findings = watch.step(one)
+        told += findings
+    return told
+
+
+def wrong(*statuses: ServiceStatus) -> dict[str, Finding]:
+    """Return what is told to be wrong, by the name of its alarm."""
+    return {one.rule: one for one in tell(*statuses) if one.action is Action.OPEN}
+
+
+def over(*statuses: ServiceStatus) -> list[str]:
+    """Return the alarms that are told to be over, in order."""
+    return [one.rule for one in tell(*statuses) if one.action is Action.CLEAR]
+
+
 def test_a_service_that_is_well_raises_nothing() -> None:
     """Balanced books and an empty journal are no alarm."""
-    assert alarms_of(status()) == {}
+    assert wrong(status()) == {}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +128,7 @@ def test_a_filling_journal_rises_with_its_level(
     level: str, filled: str, severity: Severity
 ) -> None:
     """The operator is told at 50 %, 80 % and when it is full, with the hours left."""
-    found = alarms_of(status(level=level))["journal_filling"]
+    found = wrong(status(level=level))["journal_filling"]
     assert (found.action, found.kind, found.severity) == (
         Action.OPEN,
         IncidentKind.SYSTEM,
@@ -83,11 +139,71 @@ def test_a_filling_journal_rises_with_its_level(
 
 def test_a_journal_that_takes_nothing_is_full_whatever_its_level() -> None:
     """A disk that refuses to write is as urgent as a bound that is reached."""
-    found = alarms_of(status(problem="no space left"))["journal_filling"]
+    found = wrong(status(problem="no space left"))["journal_filling"]
     assert found.severity is Severity.CRITICAL
 
 
 @pytest.mark.parametrize("account", [{"stored": 9}, {"stored": 9, "lost": 1}])
 def test_books_that_do_not_balance_are_told(account: dict[str, int]) -> None:
     """A message that is nowhere, and one lost with a damaged file, are both an alarm."""
-    assert set(alarms_of(status(**account))) == {"books_unbalanced"}
+    assert set(wrong(status(**account))) == {"books_unbalanced"}
+
+
+def test_a_trouble_is_told_once_for_each_severity() -> None:
+    """Second after second the same is one alarm; a journal that fills on is told again."""
+    half, high = status(level="half"), status(level="high")
+    told = [one.severity for one in tell(half, half, high, high) if one.action is Action.OPEN]
+    assert told == [Severity.MINOR, Severity.MAJOR]
+    assert over(status(level="half"), status(), status()).count("journal_filling") == 1
+
+
+@pytest.mark.parametrize("source", [AWAY, REFUSED], ids=["away", "refused"])
+def test_a_source_that_stays_away_is_told(source: SourceStatus) -> None:
+    """No connection, or a refused subscription, for five minutes is an alarm that names it."""
+    early, late = SOURCE_LOST_AFTER - 1, SOURCE_LOST_AFTER
+    assert wrong(status(source=source), status(source=source, at=early)) == {}
+    found = wrong(status(source=source), status(source=source, at=late))["source_lost"]
+    assert (found.severity, found.evidence) == (Severity.MAJOR, {"sources": "mqtt"})
+
+
+def test_a_source_that_is_back_is_told_and_waits_anew() -> None:
+    """The alarm ends with the connection, and the next outage has its own five minutes."""
+    away = [status(source=AWAY), status(source=AWAY, at=SOURCE_LOST_AFTER)]
+    back = status(at=6 * MINUTE)
+    again = [status(source=AWAY, at=7 * MINUTE), status(source=AWAY, at=11 * MINUTE)]
+    told = [one.action for one in tell(*away, back, *again) if one.rule == "source_lost"]
+    assert told == [Action.OPEN, Action.CLEAR]
+
+
+@pytest.mark.parametrize(
+    "follower", [HELD, SLOW, HELD_WITH_NOTHING_TO_DO], ids=["held", "slow", "idle and held"]
+)
+def test_a_follower_that_stands_still_is_told(follower: FollowerStatus) -> None:
+    """One that is held, or has work and does not move, for ten minutes is an alarm."""
+    early, late = FOLLOWER_STUCK_AFTER - 1, FOLLOWER_STUCK_AFTER
+    assert wrong(status(follower=follower), status(follower=follower, at=early)) == {}
+    found = wrong(status(follower=follower), status(follower=follower, at=late))["follower_stuck"]
+    assert (found.severity, found.evidence) == (Severity.MAJOR, {"readers": "series"})
+
+
+def test_a_follower_that_moves_is_not_stuck() -> None:
+    """However far behind, one whose durable position rises is working; its time begins anew."""
+    moved = msgspec.structs.replace(SLOW, durable=5)
+    steps = [
+        status(follower=SLOW),
+        status(follower=moved, at=FOLLOWER_STUCK_AFTER - 1),
+        status(follower=moved, at=2 * FOLLOWER_STUCK_AFTER - 2),
+    ]
+    assert wrong(*steps) == {}
+
+
+def test_a_follower_that_goes_on_is_told() -> None:
+    """The alarm ends when nothing waits any more."""
+    held = [status(follower=HELD), status(follower=HELD, at=FOLLOWER_STUCK_AFTER)]
+    assert "follower_stuck" in over(*held, status(at=FOLLOWER_STUCK_AFTER + 1))
+
+
+def test_a_restart_in_an_outage_does_not_say_that_it_is_over() -> None:
+    """What is down but not for long is not told of at all; what is well is told to be over."""
+    assert over(status(source=AWAY, follower=HELD)) == ["journal_filling", "books_unbalanced"]
+    assert {"source_lost", "follower_stuck"} <= set(over(status()))

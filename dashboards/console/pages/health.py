@@ -1,4 +1,4 @@
-"""What machines ask: is the console up, can people rely on it, what are the numbers."""
+"""What machines ask: is the console up, can it do its work, what are the numbers."""
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
@@ -21,9 +21,10 @@ def live() -> Response:
 
 @router.get("/health/ready")
 def ready(context: Context) -> Response:
-    """Answer whether readings are taken in and people can act.
+    """Answer whether the service runs and people can act: its pipeline lives, its database is ours.
 
-    A series store that is away does not count: the journal holds what it misses.
+    Nothing that is down around it counts, neither broker nor store nor a full disk: to start the
+    service again or to keep people from the console mends none of them. The operator is paged.
     """
     problems = _problems(context)
     return JSONResponse(
