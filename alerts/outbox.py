@@ -36,7 +36,7 @@ PATIENCE_S = 1.0
 
 
 class Paging:
-    """Climbs what is due and sends what is owed; ticked about once a second from one thread.
+    """Climbs what is due and sends what is owed; ticked every quarter of a second from one thread.
 
     Args:
         registry: Returns the present snapshot.
