@@ -95,6 +95,7 @@ class InfluxStore:
         since: int,
         until: int,
         device: str | None = None,
+        channel: str | None = None,
         site: str | None = None,
         grid: str | None = None,
     ) -> list[Bucket]:
@@ -107,7 +108,7 @@ class InfluxStore:
             window=window,
             since=since,
             until=until,
-            filters={"device": device, "site": site, "grid": grid},
+            filters={"device": device, "channel": channel, "site": site, "grid": grid},
         )
         return influxql.buckets(self._connection.ask(question))
 

@@ -61,6 +61,7 @@ class SeriesReader(Protocol):
         since: int,
         until: int,
         device: str | None = None,
+        channel: str | None = None,
         site: str | None = None,
         grid: str | None = None,
     ) -> list[Bucket]:
@@ -68,6 +69,7 @@ class SeriesReader(Protocol):
 
         Windows are ``window`` milliseconds long and begin at multiples of that since 1970, so the
         first may begin before ``since``; it counts only what is since then, and before ``until``.
+        ``channel`` "" is what a device says without one.
         """
         ...
 

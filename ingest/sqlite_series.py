@@ -91,12 +91,13 @@ class SqliteStore:
         since: int,
         until: int,
         device: str | None = None,
+        channel: str | None = None,
         site: str | None = None,
         grid: str | None = None,
     ) -> list[Bucket]:
         """Return one value a window, oldest first; see SeriesReader."""
         check_aggregate(measurement, field, function, window=window, since=since, until=until)
-        filters = {"device": device, "site": site, "grid": grid}
+        filters = {"device": device, "channel": channel, "site": site, "grid": grid}
         where, values = sql.where(measurement, filters, since, until)
         question = sql.windows(measurement, field, function, window, where)
         return [Bucket(at, float(value)) for at, value in self._ask(question, values)]

@@ -1,21 +1,30 @@
-"""What one device measured in a span of time: the field its chart shows, a line per channel."""
+"""What one device measured in a span of time: the field its chart shows, a line per channel.
 
+Every reading where there are few; else one value a window, so that the whole span is there.
+"""
+
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ingest.series import Reading, SeriesReader
+from devices.clock import MINUTE
+from ingest.reading import Value
+from ingest.series import Function, Reading, SeriesReader
 
 POINTS = 2_000
+"""Readings that are drawn one by one."""
+WINDOWS = 500
+"""Values of a channel where there are more."""
 _CHARTED = (
     ("temperature", "celsius"),
     ("electricity", "power_w"),
     ("electricity", "energy_wh"),
     ("device_status", "battery"),
 )
-_SHOWN_IN = {"energy_wh": 1 / 1_000}
-"""What a stored value is multiplied with to be shown: a meter counts Wh and people kWh."""
+_BY = {"celsius": Function.MAX}
+"""How many values become one where it is not their mean: a fever must not vanish in an average."""
 Points = Sequence[tuple[int, float]]
 
 
@@ -26,10 +35,14 @@ class History(msgspec.Struct, frozen=True):
         field: The field, as in the series.
         lines: By channel, in its order: (milliseconds UTC, value), oldest first, at least one.
             A device with a single sensor has the channel "".
+        window: Milliseconds that each value stands for, from its time on; None for readings.
+        function: How the readings of a window became one value.
     """
 
     field: str = "celsius"
     lines: dict[str, Points] = {}
+    window: int | None = None
+    function: Function = Function.MEAN
 
     def rows(self, limit: int) -> list[tuple[int, str, float]]:
         """Return the latest (milliseconds UTC, channel, value) of all channels, latest first."""
@@ -40,17 +53,47 @@ class History(msgspec.Struct, frozen=True):
 def read_history(store: SeriesReader, device: str, *, since: int, until: int) -> History:
     """Return the first of the charted fields of which a device has said anything in a span."""
     for measurement, field in _CHARTED:
-        readings = store.range(measurement, device, since=since, until=until, limit=POINTS)
-        lines = _by_channel(readings, field)
-        if lines:
-            return History(field, lines)
+        readings = store.range(measurement, device, since=since, until=until, limit=POINTS + 1)
+        if len(readings) > POINTS:
+            found = _by_window(store, measurement, field, device, since=since, until=until)
+        else:
+            found = History(field, _by_channel(readings, field))
+        if found.lines:
+            return found
     return History()
 
 
 def _by_channel(readings: Iterable[Reading], field: str) -> dict[str, Points]:
     lines: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    scale = _SHOWN_IN.get(field, 1)
     for reading in readings:
         if field in reading.fields:
-            lines[reading.channel].append((reading.at, float(reading.fields[field]) * scale))
+            lines[reading.channel].append((reading.at, _shown(field, reading.fields[field])))
     return {name: lines[name] for name in sorted(lines)}
+
+
+def _by_window(
+    store: SeriesReader, measurement: str, field: str, device: str, *, since: int, until: int
+) -> History:
+    window = math.ceil((until - since) / WINDOWS / MINUTE) * MINUTE
+    function = _BY.get(field, Function.MEAN)
+    channels = sorted({one.channel for one in store.last(measurement, device=device)})
+    lines: dict[str, Points] = {}
+    for name in channels:
+        buckets = store.aggregate(
+            measurement,
+            field,
+            function,
+            window=window,
+            since=since,
+            until=until,
+            device=device,
+            channel=name if len(channels) > 1 else None,
+        )
+        if buckets:
+            lines[name] = [(max(one.at, since), _shown(field, one.value)) for one in buckets]
+    return History(field, lines, window, function)
+
+
+def _shown(field: str, value: Value) -> float:
+    """Return a stored value as people read it: a meter counts Wh and they count kWh."""
+    return float(value) / 1_000 if field == "energy_wh" else float(value)

@@ -189,8 +189,9 @@ def test_aggregate(store: SeriesStore, function: Function, values: list[float]) 
 
 
 def test_aggregate_keeps_to_its_filters(store: SeriesStore) -> None:
-    """By device, site and grid; over several series the values join in one window."""
+    """By device, channel, site and grid; over several series the values join in one window."""
     store.write(encoded([meter(number, NIGHT + number, 1.0 + number) for number in range(3)]))
+    store.write(encoded([meter(1, NIGHT, 8.0, "a"), meter(1, NIGHT, 9.0, "b")]))
     store.write(encoded([gun(NIGHT, 36.0), gun(NIGHT + HOUR, 38.0)]))
 
     def value(measurement: str, field: str, function: Function, **filters: str) -> list[float]:
@@ -205,8 +206,10 @@ def test_aggregate_keeps_to_its_filters(store: SeriesStore) -> None:
         )
         return [bucket.value for bucket in found]
 
-    assert value("electricity", "power_w", Function.MEAN) == [2.0]
-    assert value("electricity", "power_w", Function.MAX, device="meter 1") == [2.0]
+    assert value("electricity", "power_w", Function.MEAN) == [4.6]
+    assert value("electricity", "power_w", Function.MAX, device="meter 1") == [9.0]
+    assert value("electricity", "power_w", Function.MAX, device="meter 1", channel="a") == [8.0]
+    assert value("electricity", "power_w", Function.MAX, device="meter 1", channel="") == [2.0]
     assert value("temperature", "celsius", Function.MIN, site="west") == [38.0]
     assert value("temperature", "celsius", Function.COUNT, grid="east-3") == [1.0]
     assert value("temperature", "celsius", Function.COUNT, grid="nowhere") == []

@@ -15,10 +15,10 @@ from dashboards.console.history import History, read_history
 from dashboards.console.view import render
 from dashboards.console.visit import Context, Viewer
 from dashboards.device_list import DeviceLine, list_devices, visible_devices
-from devices.clock import DAY
+from devices.clock import DAY, MINUTE
 from devices.registry import Device, Place
 from ingest.measurement import MEASUREMENTS
-from ingest.series import Reading, StoreHeld
+from ingest.series import Function, Reading, StoreHeld
 
 router = APIRouter(prefix="/devices")
 LISTED = 200
@@ -90,6 +90,8 @@ def show_device(
         buildings=buildings,
         sites=sites,
         field=history.field,
+        window_minutes=history.window and history.window // MINUTE,
+        is_highest=history.function is Function.MAX,
         battery=battery,
         days=days,
         is_held=is_held,
