@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from alerts import incident as incidents
 from alerts.channels import Sent, channel_of, open_channels
@@ -16,6 +16,8 @@ from alerts.channels.channel import label
 from alerts.incident import Disposition, Event, Incident, IncidentError, State
 from alerts.page_text import Texts
 from alerts.schedule import on_call
+from dashboards import audit
+from dashboards.audit import Action
 from devices import registry_store
 from devices.clock import parse_rfc3339, rfc3339
 from devices.registry import Role
@@ -123,10 +125,11 @@ def acknowledge(incident_id: Case, by: By = "") -> None:
 
     Example: gatehouse incidents acknowledge 7F3AC --by worker-3
     """
+    case = incident_id.upper()
     with _opened() as (settings, database), database.begin() as connection:
-        incidents.acknowledge(
-            connection, incident_id.upper(), actor=_actor(by), now=settings.clock.now()
-        )
+        now = settings.clock.now()
+        incidents.acknowledge(connection, case, actor=_actor(by), now=now)
+        _record(connection, Action.ACKNOWLEDGED, case, now=now)
 
 
 @_incidents.command("close")
@@ -140,15 +143,13 @@ def close(
 
     Example: gatehouse incidents close 7F3AC --disposition hospital --by worker-3
     """
+    case = incident_id.upper()
     with _opened() as (settings, database), database.begin() as connection:
+        now = settings.clock.now()
         incidents.close(
-            connection,
-            incident_id.upper(),
-            actor=_actor(by),
-            disposition=disposition,
-            note=note,
-            now=settings.clock.now(),
+            connection, case, actor=_actor(by), disposition=disposition, note=note, now=now
         )
+        _record(connection, Action.CLOSED, case, now=now)
 
 
 @_oncall.command("show")
@@ -238,7 +239,17 @@ def _opened() -> Iterator[tuple[Settings, Engine]]:
 def _actor(by: str) -> str:
     if len(by) > ACTOR_CHARACTERS:
         raise Failure(f"--by: a name may have {ACTOR_CHARACTERS} characters", code=WRONG_USE)
-    return by or f"cli:{getpass.getuser()}"
+    return by or _account()
+
+
+def _account() -> str:
+    """Return who is at the command line, whoever they say it is for."""
+    return f"cli:{getpass.getuser()}"
+
+
+def _record(connection: Connection, action: Action, case: str, *, now: int) -> None:
+    """Write the act into the audit, as the console does, in the act's own transaction."""
+    audit.record(connection, action, account=_account(), now=now, about=f"incident:{case}")
 
 
 def _shown(incident: Incident) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The people's side on the command line, for scripts."""
 
+import getpass
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from alerts import incident as incidents
+from dashboards import audit
+from dashboards.audit import Action, Entry
 from devices import tables as registry_tables
 from devices.clock import MINUTE, ScaledClock
 from gatehouse.cli import incidents as commands
@@ -80,6 +83,44 @@ def test_a_case_of_a_demo_is_acknowledged_at_the_demos_time() -> None:
     ScaledClock(load().data_dir / DEMO_CLOCK).set(NOW + MINUTE, speed=0)
     run("incidents", "acknowledge", case["id"])
     assert read("incidents", "show", case["id"])["acknowledged_at"] == "2020-02-14T12:01:00Z"
+
+
+def test_what_is_done_is_in_the_audit() -> None:
+    """Both acts are recorded with the system's user, whoever they are for; a refused one is not."""
+    (case,) = read("incidents", "list")
+    ScaledClock(load().data_dir / DEMO_CLOCK).set(NOW + MINUTE, speed=0)
+    run("incidents", "acknowledge", case["id"].lower(), "--by", "li")
+    run("incidents", "close", case["id"], "--disposition", "hospital", "--by", "li")
+    with pytest.raises(Failure):
+        run("incidents", "close", case["id"], "--disposition", "hospital", "--by", "li")
+    about, account = f"incident:{case['id']}", f"cli:{getpass.getuser()}"
+    assert recorded() == [
+        Entry(NOW + MINUTE, account, Action.CLOSED, about, ""),
+        Entry(NOW + MINUTE, account, Action.ACKNOWLEDGED, about, ""),
+    ]
+
+
+def test_what_cannot_be_recorded_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Act and record are one transaction: without the record the case stays as it was."""
+    (case,) = read("incidents", "list")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(audit, "record", fail)
+    for act in (("acknowledge",), ("close", "--disposition", "hospital")):
+        with pytest.raises(OSError, match="no room"):
+            run("incidents", act[0], case["id"], *act[1:])
+    assert read("incidents", "list") == [case]
+
+
+def recorded() -> list[Entry]:
+    """Return the audit, newest first."""
+    database = open_database(load())
+    with database.connect() as connection:
+        entries = audit.find(connection)
+    database.dispose()
+    return entries
 
 
 def test_an_actor_no_database_takes_is_refused() -> None:
