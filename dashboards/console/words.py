@@ -126,6 +126,16 @@ _PLACE = {
     "worker": mark("Carried by a worker"),
     "site": mark("The whole site"),
 }
+_DIRECTION = {
+    "in": mark("In"),
+    "out": mark("Out"),
+    "unknown": mark("Direction not known"),
+}
+_OUTCOME = {
+    "admitted": mark("Let through"),
+    "refused": mark("Refused"),
+    "unknown": mark("Not known whether let through"),
+}
 _FIELD = {
     "celsius": mark("Temperature, °C"),
     "power_w": mark("Power, W"),
@@ -185,6 +195,8 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "reason": _REASON,
         "ignored": _IGNORED,
         "place": _PLACE,
+        "direction": _DIRECTION,
+        "outcome": _OUTCOME,
         "field": _FIELD,
         "because": _BECAUSE,
         "evidence": _EVIDENCE,

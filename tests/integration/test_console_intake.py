@@ -7,8 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from devices.clock import MINUTE
-from devices.observation import Electricity, Temperature
+from devices.clock import DAY, MINUTE
+from devices.observation import (
+    Credential,
+    Crossing,
+    CrossingOutcome,
+    DeviceStatus,
+    Direction,
+    Electricity,
+    Temperature,
+)
 from ingest.refusal import StoreHeld
 from ingest.status import read_status
 from tests.console import NOW, SUBJECT, World, a_day_of_fever, make_world
@@ -89,6 +97,55 @@ async def test_a_long_span_is_drawn_whole(world: World, browser: Open) -> None:
     assert heights[0] < min(heights[1:])
     assert len(heights) > 400
     assert "each point" not in day
+
+
+async def test_a_gate_shows_who_went_by_and_when_it_was_last_seen(
+    world: World, browser: Open
+) -> None:
+    """A device that measures nothing is seen by what it says, and tells directions, not people."""
+    passed = {"device_id": "1026700", "observed_at": NOW - 90 * MINUTE, "received_at": NOW}
+    world.observe(
+        [
+            Crossing(
+                direction=Direction.IN,
+                outcome=CrossingOutcome.REFUSED,
+                stranger=True,
+                credential=Credential.FACE,
+                subject=SUBJECT,
+                **passed,
+            )
+        ]
+    )
+    async with browser("worker") as client:
+        text = (await client.get("/devices/1026700")).text
+        before = (await client.get("/devices/hand-1")).text
+    assert re.search(r"Last seen</dt><dd><time[^>]*>18:35</time> \(1 hour ago\)", text)
+    assert re.search(r"stranger.*>In<.*>Refused<", text, re.S)
+    assert "measured nothing" not in text
+    assert SUBJECT not in text
+    assert re.search(r"Last seen</dt><dd>never", before)
+
+
+async def test_last_seen_is_of_everything_and_of_any_time(world: World, browser: Open) -> None:
+    """Neither the chosen span nor the charted field bounds when a device was last seen."""
+    seen = NOW - 2 * DAY
+    world.observe(
+        [
+            Temperature(
+                device_id="a0:e6:f8:50:72:53",
+                observed_at=seen - DAY,
+                received_at=seen,
+                celsius=36.5,
+            ),
+            DeviceStatus(
+                device_id="a0:e6:f8:50:72:53", observed_at=seen, received_at=seen, online=True
+            ),
+        ]
+    )
+    async with browser("worker") as client:
+        text = (await client.get("/devices/a0:e6:f8:50:72:53")).text
+    assert re.search(r"Last seen</dt><dd>.*2 days ago.*silent", text)
+    assert "It measured nothing in this time" in text
 
 
 async def test_a_store_that_is_away_takes_nothing_else_with_it(tmp_path: Path) -> None:

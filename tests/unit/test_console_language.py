@@ -16,6 +16,7 @@ from dashboards.console import language
 from dashboards.console.words import DISPOSITIONS, GUIDE, WORDS
 from dashboards.hand_reading import BODY_SITES
 from devices.clock import parse_rfc3339
+from devices.observation import CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, IgnoredReason
 from devices.registry import PlaceKind, Role
 
@@ -86,6 +87,8 @@ def test_translations_keep_the_placeholders() -> None:
         ("ignored", IgnoredReason),
         ("place", PlaceKind),
         ("body_site", BODY_SITES),
+        ("direction", Direction),
+        ("outcome", CrossingOutcome),
     ],
 )
 def test_every_value_of_a_closed_list_has_words(kind: str, values: list[str]) -> None:

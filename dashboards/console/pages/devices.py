@@ -1,5 +1,7 @@
 """The devices in a list, and one with its chart."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -24,7 +26,9 @@ router = APIRouter(prefix="/devices")
 LISTED = 200
 LAST_READINGS = 20_000
 TABLE_ROWS = 50
+CROSSINGS = 20
 Span = Literal["1", "7", "30"]
+Devices = Mapping[str, tuple[Device, Place | None]]
 
 
 @router.get("")
@@ -39,7 +43,7 @@ def show_list(
     now = context.clock.now()
     devices = visible_devices(context.registry(), viewer.account, now=now)
     try:
-        readings, is_held = _last_readings(context, viewer.account), False
+        readings, is_held = _last_readings(context, site=viewer.account.site), False
     except StoreHeld:
         readings, is_held = [], True
     lines = list_devices(devices, readings, silent_after=context.silent_after, now=now)
@@ -67,13 +71,17 @@ def show_device(
     """Show one device with a chart of what it measured, and the same as a table."""
     _require(viewer.account)
     now = context.clock.now()
-    device, place = _visible(context, viewer.account, device_id, now)
+    devices = visible_devices(context.registry(), viewer.account, now=now)
+    if device_id not in devices:
+        raise HTTPException(404)
+    device, place = devices[device_id]
     since = now - int(days) * DAY
-    try:
-        history = read_history(context.series(), device_id, since=since, until=now + 1)
-        battery, is_held = _battery(context, device_id), False
-    except StoreHeld:
-        history, battery, is_held = History(), None, True
+    span = {"since": since, "until": now + 1}
+    history, crossings, line = History(), list[Reading](), None
+    with suppress(StoreHeld):
+        history = read_history(context.series(), device_id, **span)
+        crossings = context.series().range("crossing", device_id, limit=CROSSINGS, **span)
+        line = _line(context, viewer.account, devices, device_id)
     near = _thresholds(context.thresholds, history.field, place)
     lines = history.lines
     drawn = chart.draw(lines, since=since, until=now, thresholds=near) if lines else None
@@ -92,9 +100,9 @@ def show_device(
         field=history.field,
         window_minutes=history.window and history.window // MINUTE,
         is_highest=history.function is Function.MAX,
-        battery=battery,
+        line=line,
+        crossings=crossings[::-1],
         days=days,
-        is_held=is_held,
         rows=history.rows(TABLE_ROWS),
         chart=drawn,
     )
@@ -105,32 +113,27 @@ def _require(viewer: Account) -> None:
         raise HTTPException(403)
 
 
-def _visible(
-    context: ConsoleContext, viewer: Account, device_id: str, now: int
-) -> tuple[Device, Place | None]:
-    found = visible_devices(context.registry(), viewer, now=now).get(device_id)
-    if found is None:
-        raise HTTPException(404)
-    return found
-
-
-def _last_readings(context: ConsoleContext, viewer: Account) -> list[Reading]:
+def _last_readings(context: ConsoleContext, **where: str | None) -> list[Reading]:
     store = context.series()
     return [
         reading
         for measurement in MEASUREMENTS
-        for reading in store.last(measurement, site=viewer.site, limit=LAST_READINGS)
+        for reading in store.last(measurement, limit=LAST_READINGS, **where)
     ]
 
 
-def _battery(context: ConsoleContext, device_id: str) -> float | None:
-    """Return the charge a device last told."""
-    charges = [
-        one.fields["battery"]
-        for one in context.series().last("device_status", device=device_id)
-        if "battery" in one.fields
-    ]
-    return float(charges[0]) if charges else None
+def _line(context: ConsoleContext, viewer: Account, devices: Devices, device_id: str) -> DeviceLine:
+    """Return what the list says of a device; a gateway is seen through all that speak by it."""
+    is_gateway = any(device.gateway == device_id for device, _ in devices.values())
+    where = {"site": viewer.site} if is_gateway else {"device": device_id}
+    asked = devices if is_gateway else {device_id: devices[device_id]}
+    lines = list_devices(
+        asked,
+        _last_readings(context, **where),
+        silent_after=context.silent_after,
+        now=context.clock.now(),
+    )
+    return next(line for line in lines if line.device.id == device_id)
 
 
 def _thresholds(
