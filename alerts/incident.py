@@ -6,6 +6,7 @@ incident stands on its ladder ladder.py's, its row record.py's; callers need onl
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import Connection, case, func, insert, or_, select, tuple_
 
@@ -20,11 +21,13 @@ from alerts.timeline import Event, EventKind, add_event, read_events
 from devices.clock import DAY
 
 __all__ = [
+    "ActRefused",
     "Disposition",
     "Event",
     "EventKind",
     "Incident",
     "IncidentError",
+    "Refusal",
     "State",
     "Waiting",
     "acknowledge",
@@ -52,6 +55,27 @@ _URGENCY = (
 """What open incidents are sorted by, the smallest first."""
 
 
+class Refusal(StrEnum):
+    """Why a person's act on an incident was not done."""
+
+    CHANGED = "changed"
+    """Somebody else has changed it meanwhile, or it is not in a state for this any more."""
+    ALREADY_ACKNOWLEDGED = "already_acknowledged"
+    ALREADY_CLOSED = "already_closed"
+    NOT_ACKNOWLEDGED = "not_acknowledged"
+    NOTE_EMPTY = "note_empty"
+    NOTE_TOO_LONG = "note_too_long"
+    END_NOT_AHEAD = "end_not_ahead"
+
+
+class ActRefused(IncidentError):
+    """What a person asked of an incident is not possible, with the reason as a code."""
+
+    def __init__(self, code: Refusal, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """How many incidents of one kind and place wait for an answer, a watch never."""
@@ -67,11 +91,16 @@ def acknowledge(connection: Connection, incident_id: str, *, actor: str, now: in
     """Take care of a triggered incident: nobody further is paged until that lapses.
 
     Raises:
-        IncidentError: There is none, it is closed, or somebody has acknowledged it already.
+        ActRefused: It is closed, or somebody has acknowledged it already.
+        IncidentError: There is none, or it changed meanwhile.
     """
     found = record.load(connection, incident_id, to_change=True)
     if found.state is State.ACKNOWLEDGED:
-        raise IncidentError(f"case {found.id} is already acknowledged by {found.acknowledged_by}")
+        raise ActRefused(
+            Refusal.ALREADY_ACKNOWLEDGED,
+            f"case {found.id} is already acknowledged by {found.acknowledged_by}",
+        )
+    _require_open(found)
     lapses_at = None if found.lapses_after is None else now + found.lapses_after
     record.change(
         connection,
@@ -90,10 +119,11 @@ def note(connection: Connection, incident_id: str, *, actor: str, note: str, now
     """Write something down, also on a closed incident. The words stay in SQL.
 
     Raises:
-        IncidentError: There is no such incident, or the note is empty or too long.
+        ActRefused: The note is empty or too long.
+        IncidentError: There is no such incident.
     """
     if not note.strip():
-        raise IncidentError("a note needs words")
+        raise ActRefused(Refusal.NOTE_EMPTY, "a note needs words")
     found = record.load(connection, incident_id)
     add_event(connection, found.id, EventKind.NOTE, now=now, actor=actor, note=_bounded(note))
 
@@ -112,12 +142,17 @@ def observe(
     When the time ends and nobody has closed it, it is triggered again.
 
     Raises:
-        IncidentError: It is not acknowledged, or ``until`` is not in the future.
+        ActRefused: It is not acknowledged or closed, ``until`` is not in the future, or the note
+            is too long.
+        IncidentError: There is none, or it changed meanwhile.
     """
     found = record.load(connection, incident_id, to_change=True)
     until = now + OBSERVE_FOR if until is None else until
     if until <= now:
-        raise IncidentError("the end of observing must be in the future")
+        raise ActRefused(Refusal.END_NOT_AHEAD, "the end of observing must be in the future")
+    _require_open(found)
+    if found.state is State.TRIGGERED:
+        raise ActRefused(Refusal.NOT_ACKNOWLEDGED, f"case {found.id} is not acknowledged yet")
     record.change(connection, found, state=State.OBSERVING, next_at=until)
     add_event(
         connection,
@@ -142,11 +177,11 @@ def close(
     """End an incident for good, and leave the engine the fact that a person did.
 
     Raises:
-        IncidentError: There is none, or it is closed already.
+        ActRefused: It is closed already, or the note is too long.
+        IncidentError: There is none, or it changed meanwhile.
     """
     found = record.load(connection, incident_id, to_change=True)
-    if not found.is_open:
-        raise IncidentError(f"case {found.id} is already closed by {found.closed_by}")
+    _require_open(found)
     end(
         connection,
         found,
@@ -245,7 +280,17 @@ def timeline(connection: Connection, incident_id: str) -> list[Event]:
     return read_events(connection, incident_id)
 
 
+def _require_open(found: Incident) -> None:
+    if not found.is_open:
+        raise ActRefused(
+            Refusal.ALREADY_CLOSED, f"case {found.id} is already closed by {found.closed_by}"
+        )
+
+
 def _bounded(note: str) -> str:
     if len(note) > NOTE_CHARACTERS:
-        raise IncidentError(f"a note may have {NOTE_CHARACTERS} characters, this has {len(note)}")
+        raise ActRefused(
+            Refusal.NOTE_TOO_LONG,
+            f"a note may have {NOTE_CHARACTERS} characters, this has {len(note)}",
+        )
     return note.strip()

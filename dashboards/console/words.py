@@ -54,6 +54,15 @@ _ROLE = {
     "street_command": mark("Street command"),
     "operator": mark("Operator"),
 }
+_REFUSAL = {
+    "changed": mark("Not done: the case has changed meanwhile. This is how it is now."),
+    "already_acknowledged": mark("Not done: somebody is on it already."),
+    "already_closed": mark("Not done: the case is closed already."),
+    "not_acknowledged": mark("Not done: first say that you are on it, then observe."),
+    "note_empty": mark("Not done: the note was empty. Write a word or two."),
+    "note_too_long": mark("Not done: the note was too long. Write it in two."),
+    "end_not_ahead": mark("Not done: the end of observing must be in the future."),
+}
 _EVENT = {
     "opened": mark("Opened"),
     "evidence": mark("Evidence"),
@@ -189,6 +198,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "state": _STATE,
         "disposition": _DISPOSITION,
         "role": _ROLE,
+        "refusal": _REFUSAL,
         "event": _EVENT,
         "page": _PAGE,
         "body_site": _BODY_SITE,

@@ -63,6 +63,29 @@ async def test_a_case_is_acknowledged_noted_observed_and_closed(
     assert {entry.account for entry in entries} == {"worker"}
 
 
+async def test_what_is_not_done_says_why(world: World, browser: Open) -> None:
+    """Each refusal has its own sentence; that the case has changed is said only where it has."""
+    where = f"/incidents/{world.find()}"
+    async with browser("worker") as client:
+
+        async def refused(act: str, **fields: str) -> str:
+            response = await submit(client, f"{where}/{act}", **fields)
+            assert response.status_code == 409
+            return re.findall(r'role="alert">([^<]+)', response.text)[0]
+
+        assert "the note was empty" in await refused("note", note="  ")
+        assert "first say that you are on it" in await refused("observe")
+        await submit(client, f"{where}/acknowledge")
+        assert "somebody is on it already" in await refused("acknowledge")
+        await submit(client, f"{where}/observe")
+        assert "has changed meanwhile" in await refused("acknowledge")
+        await submit(client, f"{where}/close", disposition="no_fever", confirmed="yes")
+        for act in ("acknowledge", "observe"):
+            assert "closed already" in await refused(act)
+        client.cookies.set("language", "zh")
+        assert "备注是空的" in await refused("note", note="")
+
+
 async def test_a_case_shows_what_it_rests_on(world: World, browser: Open) -> None:
     """Reading, journal position and who is paged stand on the page, with times of the site."""
     incident = world.find(position=987_654)

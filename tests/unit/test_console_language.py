@@ -10,7 +10,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from alerts.finding import IncidentKind, Severity
-from alerts.incident import Disposition, EventKind, State
+from alerts.incident import Disposition, EventKind, Refusal, State
 from alerts.page import PageState
 from dashboards.console import language
 from dashboards.console.words import DISPOSITIONS, GUIDE, WORDS
@@ -87,6 +87,7 @@ def test_translations_keep_the_placeholders() -> None:
         ("ignored", IgnoredReason),
         ("place", PlaceKind),
         ("body_site", BODY_SITES),
+        ("refusal", Refusal),
         ("direction", Direction),
         ("outcome", CrossingOutcome),
     ],

@@ -10,7 +10,16 @@ from sqlalchemy import Connection
 
 from alerts import incident as incidents
 from alerts.finding import IncidentKind
-from alerts.incident import Disposition, Event, EventKind, Incident, IncidentError, State
+from alerts.incident import (
+    ActRefused,
+    Disposition,
+    Event,
+    EventKind,
+    Incident,
+    IncidentError,
+    Refusal,
+    State,
+)
 from dashboards import access, audit, places
 from dashboards.account import Account
 from dashboards.console.context import ConsoleContext
@@ -199,7 +208,7 @@ def render_incident(
     seen = f"{events[-1].id if events else 0}-{context.clock.now() // MINUTE}"
     if seen == unless_seen:
         return Response(status_code=204)
-    page = {"done": "", "problem": "", "home": None} | values
+    page = {"done": "", "problem": "", "refusal": "", "home": None} | values
     return render(
         request,
         viewer.visit,
@@ -242,8 +251,9 @@ def _act(
                 now=now,
                 about=f"incident:{incident_id}",
             )
-    except IncidentError:
-        return render_incident(request, context, viewer, incident_id, status=409, problem="changed")
+    except IncidentError as error:
+        refusal = error.code if isinstance(error, ActRefused) else Refusal.CHANGED
+        return render_incident(request, context, viewer, incident_id, status=409, refusal=refusal)
     return RedirectResponse(f"/incidents/{incident_id}?done={action}", 303)
 
 
