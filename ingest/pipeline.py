@@ -31,6 +31,7 @@ from ingest.follower import Consumer, Follower, FollowerStatus
 from ingest.journal import Journal, JournalFull
 from ingest.journal_room import MIB, JournalStatus
 from ingest.message import Batch, Message
+from ingest.picture import cut_all
 from ingest.repeat import WINDOW, RepeatGuard
 from ingest.source import Source, SourceStatus
 
@@ -68,6 +69,7 @@ class PipelineStatus(msgspec.Struct, frozen=True):
         paused: Whether the sources have stopped reading.
         problem: Why nothing can be journalled; empty: it can.
         frontier: Everything that arrived before has been judged; milliseconds UTC.
+        pictures: How many were cut out of messages before the journal.
     """
 
     sources: list[SourceStatus]
@@ -79,6 +81,7 @@ class PipelineStatus(msgspec.Struct, frozen=True):
     paused: bool
     problem: str
     frontier: int
+    pictures: int = 0
 
 
 class _Chunk(NamedTuple):
@@ -130,6 +133,7 @@ class Pipeline:
         self._judge = next((one for one in self._followers if one.name == _ALERTS), None)
         self._answers = Answers(reply, publish)
         self._repeats = RepeatGuard()
+        self._pictures = 0
         self._waiting: deque[_Chunk] = deque()
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
@@ -181,6 +185,7 @@ class Pipeline:
             paused=self._paused,
             problem=self._problem,
             frontier=self._frontier,
+            pictures=self._pictures,
         )
 
     def _tasks(self) -> list[tuple[str, Coroutine[None, None, None]]]:
@@ -193,7 +198,9 @@ class Pipeline:
         return [*followers, *own, ("answer", self._answers.run()), *sources]
 
     def _take_in(self, source: Source, messages: list[Message]) -> None:
-        """Accept what one socket read brought; called on the loop."""
+        """Accept what one socket read brought, without its pictures; called on the loop."""
+        messages, pictures = cut_all(messages)
+        self._pictures += pictures
         payload_bytes = sum([len(message.payload) for message in messages])
         size = payload_bytes + _MESSAGE_BYTES * len(messages)
         if self._oldest is None:

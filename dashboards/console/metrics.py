@@ -54,6 +54,9 @@ def _pipeline(word: Word, status: ServiceStatus) -> Iterable[Metric]:
     ):
         yield make(name, says, "source", {one.name: getattr(one, values) for one in parts.sources})
     yield CounterMetricFamily("gatehouse_repeated_messages", "Repeats recognised.", parts.repeats)
+    yield CounterMetricFamily(
+        "gatehouse_cut_pictures", "Pictures cut out before the journal.", parts.pictures
+    )
     yield GaugeMetricFamily("gatehouse_journal_bytes", "Bytes on disk.", parts.journal.bytes)
     yield GaugeMetricFamily(
         "gatehouse_journal_limit_bytes", "Bytes it may take.", parts.journal.limit_bytes

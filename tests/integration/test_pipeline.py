@@ -1,6 +1,7 @@
 """The pipeline on a real journal, with a source that is told what arrives."""
 
 import asyncio
+import base64
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Sequence
@@ -172,6 +173,25 @@ async def test_acknowledged_means_committed(tmp_path: Path) -> None:
             on_disk >= count
             for on_disk, count in zip(bench.line.on_disk_at_ack, acked, strict=True)
         )
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_a_face_never_reaches_the_disk(tmp_path: Path) -> None:
+    """What a terminal sends with its event is journalled, acknowledged and handed on without it."""
+    face = b"\xff\xd8\xff\xe0" + bytes(range(200)) * 20 + b"\xff\xd9"
+    text = base64.b64encode(face)
+    async with Bench(tmp_path).running() as bench:
+        await bench.line.bring([message(1, payload=b'{"t":37.9,"pic":"%s"}' % text), message(2)])
+        await eventually(lambda: len(bench.alerts.got) == len(bench.series.got) == 2)
+        assert len(bench.line.acked) == 2
+        assert bench.pipeline.status().pictures == 1
+        assert bench.series.got[0].payload.startswith(b'{"t":37.9,"pic":"[jpeg ')
+    on_disk = [path.read_bytes() for path in files_in(tmp_path)]
+    assert on_disk
+    assert not any(part in content for part in (text[:64], face[:64]) for content in on_disk)
 
 
 async def test_both_followers_get_everything_and_it_is_decoded_once(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Pictures are cut out of payloads, and nothing else is touched."""
+
+import base64
+import json
+import random
+
+import pytest
+
+from devices.clock import parse_rfc3339
+from devices.decoder import Decoder
+from devices.profile import Profile, built_in, load_profiles
+from ingest.message import Message
+from ingest.picture import SMALLEST, cut, cut_all
+
+NOISE = random.Random(5).randbytes(20_000).replace(b"\xff\xd9", b"\xff\xd8")
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + NOISE + b"\xff\xd9"
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + NOISE + b"IEND\xaeB`\x82"
+GIF = b"GIF89a" + NOISE
+WEBP = b"RIFF\x00\x00\x00\x00WEBP" + NOISE
+PICTURES = {"jpeg": JPEG, "png": PNG, "gif": GIF, "webp": WEBP}
+BUILT_IN = load_profiles(built_in())
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/x;base64,"], ids=["bare", "data-url"])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_base64_in_json_is_cut(kind: str, prefix: str) -> None:
+    """A picture in a text becomes its kind, size and digest; the message around it stays JSON."""
+    text = base64.b64encode(PICTURES[kind]).decode()
+    event = {"temperature": 37.9, "pic": prefix + text, "name": "x" * 40, "list": [1, 2]}
+    payload, count = cut(json.dumps(event).encode())
+    left = json.loads(payload)
+    assert count == 1
+    assert left.pop("pic").startswith(f"{prefix}[{kind} {len(text)} ")
+    assert left == {"temperature": 37.9, "name": "x" * 40, "list": [1, 2]}
+
+
+def test_several_ways_of_writing_base64_are_known() -> None:
+    """Escaped slashes, line breaks, XML, forms and text that is nothing but a picture."""
+    text = base64.b64encode(JPEG)
+    for payload in (
+        b'{"pic":"%s"}' % text.replace(b"/", b"\\/"),
+        b'{"pic":"%s"}' % base64.encodebytes(JPEG).replace(b"\n", b"\\r\\n"),
+        b"<event><pic>%s</pic></event>" % base64.encodebytes(JPEG),
+        b"pic=%s&id=7" % text,
+        text,
+    ):
+        left, count = cut(payload)
+        assert (count, len(left) < 120) == (1, True), payload[:40]
+
+
+def test_bytes_in_a_multipart_body_are_cut() -> None:
+    """The parts around a picture stay as they were."""
+    head = b'--b\r\nContent-Disposition: form-data; name="event"\r\n\r\n{"temperature":37.9}\r\n'
+    part = (
+        b"--b\r\nContent-Type: image/jpeg\r\n\r\n%s\r\n--b\r\nContent-Type: image/png\r\n\r\n%s\r\n"
+    )
+    left, count = cut(head + part % (JPEG, PNG) + b"--b--\r\n")
+    assert count == 2
+    assert left.startswith(head)
+    assert left.endswith(b"\r\n--b--\r\n")
+    assert len(left) < 400
+
+
+def test_two_pictures_are_told_apart_and_one_is_itself() -> None:
+    """The digest says whether it is the same picture, and nothing of what it shows."""
+    other = JPEG[:-40] + b"0" * 38 + b"\xff\xd9"
+    stand_ins = [cut(b'{"pic":"%s"}' % base64.b64encode(one))[0] for one in (JPEG, other, JPEG)]
+    assert stand_ins[0] == stand_ins[2] != stand_ins[1]
+
+
+def test_base64_of_an_unknown_format_is_cut() -> None:
+    """Four thousand characters of base64 are no measurement, whatever they are."""
+    left, count = cut(b'{"t":36.5,"feature":"%s"}' % base64.b64encode(NOISE))
+    assert count == 1
+    assert left.startswith(b'{"t":36.5,"feature":"[base64 26668 ')
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(b'{"pic":"/9j/4AAQ"}', id="a sample's beginning"),
+        pytest.param(b'{"url":"http://x/9j/a","t":1}' + b" " * SMALLEST, id="an address"),
+        pytest.param(NOISE[:5000], id="binary without a picture"),
+        pytest.param(b"\xff\xd8\xff\xe0" + b"no end", id="a beginning without an end"),
+        pytest.param(b"\xff\xd8\xff\xe0" + b"x" * 2000, id="long, without an end"),
+        pytest.param(json.dumps([36.5] * 2000).encode(), id="many numbers"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_what_is_no_picture_is_left_alone(payload: bytes) -> None:
+    """Not a byte of another message changes."""
+    assert cut(payload) == (payload, 0)
+
+
+@pytest.mark.parametrize("profile", BUILT_IN, ids=lambda profile: profile.name)
+def test_families_read_the_same_without_the_picture(profile: Profile) -> None:
+    """A face added to a family's own examples changes nothing of what they give."""
+    decoder = Decoder([profile], default_zone=profile.examples[0].zone)
+    for example in profile.examples:
+        payload = example.bytes
+        if not payload.startswith(b"{") or not payload.endswith(b"}") or payload == b"{}":
+            continue
+        with_face = payload[:-1] + b',"gatehouse_pic":"%s"}' % base64.b64encode(JPEG)
+        left, count = cut(with_face)
+        at = parse_rfc3339(example.at)
+        assert count == 1
+        assert decoder.decode(example.topic, left, received_at=at) == decoder.decode(
+            example.topic, with_face, received_at=at
+        )
+
+
+def test_messages_keep_their_order_and_everything_else() -> None:
+    """Only payloads with a picture change, and a list without any is the very same."""
+    face = b'{"pic":"%s"}' % base64.b64encode(JPEG)
+    messages = [Message("a", b"1", 1, packet_id=1), Message("b", face, 2, packet_id=2)]
+    assert cut_all(messages[:1]) == (messages[:1], 0)
+    kept, count = cut_all(messages)
+    assert (count, kept[0], len(kept)) == (1, messages[0], 2)
+    assert (kept[1].topic, kept[1].received_at, kept[1].packet_id) == ("b", 2, 2)
+    assert len(kept[1].payload) < 60
