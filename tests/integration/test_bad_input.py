@@ -1,16 +1,22 @@
 """Bad input through the real broker: a dead letter with a reason each, the neighbours untouched."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiomqtt
+import httpx
 import pytest
 
 from devices.clock import wall_now
+from gatehouse.database import open_database
+from gatehouse.demo_visitor import invite
 from ingest.books import balance
 from ingest.ledger_file import account_of
+from tests.console_http import submit
 from tests.registry_folder import Flat, write_registry
-from tests.servers import Mosquitto, eventually
+from tests.servers import Mosquitto, eventually, port_answers
 from tests.service import RunningService
 
 MIB = 1024 * 1024
@@ -39,14 +45,15 @@ ODD_TIMES = ("1970-01-01T00:00:05Z", "2099-12-31T23:59:59Z")
 
 
 @pytest.fixture
-def service(tmp_path: Path, mosquitto: Mosquitto) -> RunningService:
+def service(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[RunningService]:
     service = RunningService(tmp_path / "service", mqtt_url=mosquitto.url)
     flats = [
         Flat("h1", (("t1", "gatehouse"),)),
         Flat("h2", (("room", "zigbee2mqtt_temperature"),)),
     ]
     service.import_registry(write_registry(tmp_path / "registry", flats), now=wall_now())
-    return service
+    yield service
+    service.stop()
 
 
 async def test_bad_messages_are_dead_letters_and_their_neighbours_are_stored(
@@ -74,4 +81,26 @@ async def test_bad_messages_are_dead_letters_and_their_neighbours_are_stored(
     assert books.dead == wanted
     assert books.stored == good
     assert books.balanced
+    await _assert_the_console_shows(service, wanted)
     assert service.stop() == 0
+
+
+async def _assert_the_console_shows(service: RunningService, reasons: dict[str, int]) -> None:
+    """Each reason has its letters there, and one that was too large to keep says so."""
+    database = open_database(service.settings)
+    link = invite(database, service.settings.page_url).rpartition("/")[2]
+    database.dispose()
+    await eventually(lambda: port_answers(service.console_port), what="the console")
+    async with httpx.AsyncClient(base_url=service.settings.page_url, timeout=20) as client:
+        assert (await submit(client, "/sign-in/link", link=link)).status_code == 303
+        for reason, count in reasons.items():
+            page = (await client.get("/dead-letters", params={"reason": reason})).text
+            assert f"<strong>{count} message" in page, reason
+            assert ("too large to keep" in page) == (reason == "too_large"), reason
+        page = (await client.get("/dead-letters?reason=too_large")).text
+        (letter,) = re.findall(r'href="(/dead-letters/\d+)"', page)
+        one = (await client.get(letter)).text
+        assert f"{20 * MIB:,} bytes" in one or f"{20 * MIB} bytes" in one
+        assert "replay --id" not in one
+        chinese = await client.get("/dead-letters", headers={"Accept-Language": "zh"})
+        assert "过大，未保留" in chinese.text

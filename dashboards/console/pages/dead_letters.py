@@ -18,17 +18,23 @@ from ingest.ledger_file import NAME, LedgerRefused
 
 router = APIRouter(prefix="/dead-letters")
 LAST_ID = 2**63 - 1
+SHOWN = ("open", "expired")
+"""What waits for somebody first, then what was too large to keep and is only counted."""
 
 
 @router.get("")
 def show_groups(
     request: Request, context: Context, viewer: Viewer, reason: DeadLetterReason | Literal[""] = ""
 ) -> Response:
-    """Show what waits for somebody to look at it, alike together."""
+    """Show what could not be used and nobody has settled, alike together."""
     _require(viewer)
     try:
-        selection = Selection(reason=reason, state="open")
-        groups = dead_letter.groups(_ledger(context.data_dir), selection)
+        ledger = _ledger(context.data_dir)
+        groups = [
+            group
+            for state in SHOWN
+            for group in dead_letter.groups(ledger, Selection(reason=reason, state=state))
+        ]
     except LedgerRefused:
         groups = []
     return render(
