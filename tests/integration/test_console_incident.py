@@ -95,6 +95,21 @@ async def test_a_case_shows_what_it_rests_on(world: World, browser: Open) -> Non
         assert part in text, part
 
 
+async def test_a_ladder_that_waits_for_the_morning_says_so(world: World, browser: Open) -> None:
+    """At night nobody is paged about an empty flat, and the page does not claim it."""
+    world.clock.set(NOW + 3 * HOUR)
+    flat = world.find(key="h", kind=IncidentKind.EMPTY_FLAT, severity=Severity.MINOR)
+    async with browser("worker") as client:
+        text = (await client.get(f"/incidents/{flat}")).text
+        assert re.search(r"Paging waits until <time[^>]*>15 Feb 08:00", text)
+        assert "Paging begins" not in text
+        client.cookies.set("language", "zh")
+        assert "等候呼叫，直到" in (await client.get(f"/incidents/{flat}")).text
+        fever = (await client.get(f"/incidents/{world.find()}")).text
+        assert "开始呼叫" in fever
+        assert "等候呼叫" not in fever
+
+
 async def test_list_is_sorted_and_filtered(world: World, browser: Open) -> None:
     """Unanswered and severe come first; a kind can be picked; a watch comes last."""
     watch = world.find(key="subject:w", watch=True, severity=Severity.CRITICAL)
