@@ -1,15 +1,17 @@
 """Functions written for one purpose and compiled once: what a person would write by hand.
 
-A profile becomes a function without a loop over its fields and without a question that the profile
-has answered already: what such a function costs is mostly the payload's own. Only names
-that we choose and ``repr`` of plain texts and numbers enter the text; every other object is named
-by :meth:`Source.name`.
+A profile, or the line of a measurement, becomes a function without a loop over its fields and
+without a question that has been answered already: what such a function costs is mostly the values'
+own. Only names that we choose and ``repr`` of plain texts and numbers enter the text; every other
+object is named by :meth:`Source.name`.
 """
 
 import linecache
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+_FUNCTION = "written"
 
 
 class Source:
@@ -21,11 +23,13 @@ class Source:
         known: Objects every such text may name.
     """
 
-    def __init__(self, title: str, *parameters: str, known: dict[str, object]) -> None:
+    def __init__(
+        self, title: str, *parameters: str, known: dict[str, object] | None = None
+    ) -> None:
         self._title = f"<{title}>"
-        self._lines = [f"def read({', '.join(parameters)}):"]
+        self._lines = [f"def {_FUNCTION}({', '.join(parameters)}):"]
         self._depth = 1
-        self._names: dict[str, Any] = dict(known)
+        self._names: dict[str, Any] = dict(known or {})
         self._variables = 0
 
     def line(self, text: str) -> None:
@@ -56,7 +60,7 @@ class Source:
         text = "\n".join(self._lines) + "\n"
         linecache.cache[self._title] = (len(text), None, text.splitlines(True), self._title)
         exec(compile(text, self._title, "exec"), self._names)  # noqa: S102 - see the module's docstring
-        function: Callable[..., Any] = self._names["read"]
+        function: Callable[..., Any] = self._names[_FUNCTION]
         return function
 
 
