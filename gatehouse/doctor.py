@@ -4,42 +4,58 @@ import asyncio
 import shutil
 import stat
 from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from devices.clock import MINUTE, SECOND, rfc3339, wall_now
+from devices.clock import DAY, MINUTE, SECOND, rfc3339, wall_now
 from devices.tables import site
 from gatehouse.database import connect, explain, newest_revision, revision
 from gatehouse.parts import open_series
 from gatehouse.settings import Settings, SettingsError
 from ingest.doctor import visit_broker
+from ingest.influxdb_address import parse_address
 from ingest.journal_room import GIB
 from ingest.series import StoreHeld
 from ingest.source import SourceStatus
 from ingest.status import read_status
 
-SET_SINCE = 1_577_836_800_000
-"""2020-01-01: a clock before it was never set."""
+WRITTEN = 1_767_225_600_000
+"""2026-01-01: the program is younger, so a clock that shows less was never set."""
+OUTLIVED = WRITTEN + 20 * 366 * DAY
+"""20 years later: nobody runs it for so long, so a clock beyond was set wrong."""
 PATIENCE_S = 10.0
+APART = MINUTE
+"""What the clocks of two machines may differ by; further apart, one has no NTP."""
 SMALL_WINDOW = 20
 """What mosquitto sends ahead of acks by default to a client that cannot ask for more (3.1.1)."""
+FAIR_WINDOW = 100
+"""With fewer ahead, each sync of the journal waits for the broker instead of taking more in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing examined: whether it is well, and a sentence that says what to do when not."""
+    """One thing examined: whether it is well, and a sentence that says what to do when not.
+
+    Attributes:
+        warns: It is well, but something should be done about it.
+    """
 
     subject: str
     well: bool
     sentence: str
+    warns: bool = False
 
     @property
     def line(self) -> str:
         """The line people read."""
-        return f"{'ok   ' if self.well else 'WRONG'} {self.subject}: {self.sentence}"
+        mark = "WRONG" if not self.well else "warn " if self.warns else "ok   "
+        return f"{mark} {self.subject}: {self.sentence}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the same for scripts."""
@@ -49,12 +65,13 @@ class Found:
 async def examine(settings: Settings) -> list[Found]:
     """Examine broker, receive window, data folder, series store, state database and clock."""
     folder = _folder(settings)
-    broker, store, database = await asyncio.gather(
+    broker, store, database, clock = await asyncio.gather(
         _broker(settings),
         asyncio.to_thread(_store, settings),
         asyncio.to_thread(_database, settings),
+        asyncio.to_thread(_clock, settings),
     )
-    return [*broker, folder, store, *database, _clock(settings)]
+    return [*broker, folder, store, *database, clock]
 
 
 async def _broker(settings: Settings) -> list[Found]:
@@ -68,7 +85,7 @@ async def _broker(settings: Settings) -> list[Found]:
     return [
         Found("broker", True, f"reached at {address}"),
         _granted(status, settings.mqtt.topics),
-        _window(status, settings.mqtt.receive_maximum),
+        window(status.protocol, settings.mqtt.receive_maximum),
     ]
 
 
@@ -84,15 +101,22 @@ def _granted(status: SourceStatus, topics: tuple[str, ...]) -> Found:
     )
 
 
-def _window(status: SourceStatus, receive_maximum: int) -> Found:
-    if status.protocol == "5":
-        return Found("receive window", True, f"{receive_maximum:,} messages ahead of our acks")
-    return Found(
-        "receive window",
-        True,
-        f"MQTT 3.1.1 cannot ask for one; mosquitto sends {SMALL_WINDOW} ahead unless its "
-        "max_inflight_messages says more",
-    )
+def window(protocol: str, receive_maximum: int) -> Found:
+    """Say how many messages the broker may send ahead of our acks, and warn where they are few."""
+    name = "receive window"
+    if protocol != "5":
+        return Found(
+            name,
+            True,
+            f"MQTT {protocol} cannot ask for one, and mosquitto sends {SMALL_WINDOW} ahead: let "
+            "the broker speak MQTT 5, or set max_inflight_messages 0 in mosquitto.conf",
+            warns=True,
+        )
+    sentence = f"{receive_maximum:,} messages ahead of our acks"
+    if receive_maximum >= FAIR_WINDOW:
+        return Found(name, True, sentence)
+    advice = f"so few slow the intake; set [mqtt] receive_maximum to {FAIR_WINDOW} or more"
+    return Found(name, True, f"{sentence}: {advice}", warns=True)
 
 
 def _folder(settings: Settings) -> Found:
@@ -169,18 +193,55 @@ def _sites(engine: Engine, settings: Settings) -> list[Found]:
 
 
 def _clock(settings: Settings) -> Found:
-    now = wall_now()
-    if now < SET_SINCE:
-        return Found("clock", False, f"says {rfc3339(now)}: set it, and keep it with NTP")
     try:
         last = read_status(settings.data_dir)
     except msgspec.DecodeError:
         last = None  # Damaged, or another version's: a service that runs replaces it.
-    ahead = last.wall_at - now if last else 0
+    stores = _clock_of_store(settings)
+    return judge_clock(wall_now(), ran_at=last.wall_at if last else None, stores=stores)
+
+
+def judge_clock(now: int, *, ran_at: int | None, stores: int | None) -> Found:
+    """Say whether a clock can be right.
+
+    Args:
+        now: What it shows; milliseconds UTC.
+        ran_at: What it showed when the service last ran, or None where it has not.
+        stores: What the series store's shows, or None where it does not say.
+    """
+    name, ahead = "clock", ran_at - now if ran_at is not None else 0
+    if not WRITTEN <= now < OUTLIVED:
+        return Found(name, False, f"says {rfc3339(now)}: set it, and keep it with NTP")
     if ahead > MINUTE:
         return Found(
-            "clock",
+            name,
             False,
             f"was {ahead // SECOND} s ahead when the service last ran: it has been set back",
         )
-    return Found("clock", True, rfc3339(now // SECOND * SECOND))
+    if stores is not None and abs(now - stores) > APART:
+        side = "ahead of" if now > stores else "behind"
+        return Found(
+            name,
+            False,
+            f"is {abs(now - stores) // SECOND} s {side} the series store's: keep both with NTP",
+        )
+    return Found(name, True, rfc3339(now // SECOND * SECOND))
+
+
+def _clock_of_store(settings: Settings) -> int | None:
+    """Return the ``Date`` of an InfluxDB's answer; None where there is no answer or none in it."""
+    token = settings.series_token.get_secret_value() if settings.series_token else None
+    try:
+        base = urlsplit(parse_address(settings.series_url or "", token).base)
+    except ValueError:
+        return None
+    kind = HTTPSConnection if base.scheme == "https" else HTTPConnection
+    connection = kind(base.hostname or "", base.port, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", "/ping")
+        date = connection.getresponse().headers["Date"]
+        return round(parsedate_to_datetime(date).timestamp() * SECOND)
+    except (HTTPException, OSError, TypeError, ValueError):
+        return None
+    finally:
+        connection.close()

@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -201,6 +203,55 @@ def test_doctor_says_what_is_well_and_what_is_not(tmp_path: Path, mosquitto: Mos
     ill = gatehouse("doctor", environment=environment)
     assert ill.returncode == 1
     assert "WRONG broker" in ill.stdout
+
+
+def test_doctor_warns_of_an_old_protocol_and_is_content(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """A window that only the broker bounds is a warning that says what to do; exit 0."""
+    config = tmp_path / "gatehouse.toml"
+    config.write_text('[mqtt]\nversion = "3.1.1"\n')
+    environment = {
+        "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
+        "GATEHOUSE_MQTT_URL": mosquitto.url,
+        "GATEHOUSE_CONFIG": str(config),
+    }
+    assert gatehouse("migrate", environment=environment).returncode == 0
+    done = gatehouse("doctor", environment=environment)
+    assert done.returncode == 0, done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("warn")]
+    assert "receive window" in line
+    assert "max_inflight_messages 0" in line
+
+
+def test_doctor_compares_its_clock_with_the_stores(tmp_path: Path) -> None:
+    """A server whose answers are dated another day tells that one of two clocks is wrong.
+
+    The server is a stand-in: no real one shows a time of its own choice.
+    """
+
+    class Dated(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.end_headers()
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return "Thu, 01 Jan 2026 00:00:00 GMT"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dated) as server:
+        threading.Thread(target=server.serve_forever, name="dated store").start()
+        environment = {
+            "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
+            "GATEHOUSE_SERIES_URL": f"influxdb1://127.0.0.1:{server.server_port}/iot",
+        }
+        done = gatehouse("doctor", environment=environment)
+        server.shutdown()
+    (line,) = [line for line in done.stdout.splitlines() if " clock: " in line]
+    assert line.startswith("WRONG")
+    assert "ahead of the series store's: keep both with NTP" in line
 
 
 def test_doctor_names_what_is_wrong_in_folder_and_file(tmp_path: Path) -> None:
