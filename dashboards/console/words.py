@@ -160,6 +160,7 @@ _BECAUSE = {
     "two_of_three_at_checkpoint": mark("two of the last three readings at the checkpoint"),
 }
 _EVIDENCE = {
+    "adjusted_to": mark("converted to"),
     "active_half_hours": mark("active half-hours"),
     "base_w": mark("base load, W"),
     "battery_percent": mark("battery, %"),
@@ -180,6 +181,30 @@ _EVIDENCE = {
     "tries": mark("tries"),
     "worker": mark("worker"),
 }
+_POLICY = {
+    "fever_at_checkpoint": mark("Fever at a checkpoint"),
+    "fever_minor": mark("Minor fever"),
+    "fever_major": mark("Major fever"),
+    "empty_flat": mark("Empty flat lived in"),
+    "strangers": mark("Stranger at the gate"),
+    "device": mark("Device needs attention"),
+    "system": mark("Gatehouse itself"),
+}
+_LET_GO = {
+    "superseded": mark("a newer page took its place"),
+    "acknowledged": mark("somebody was on it by then"),
+    "observing": mark("it was under observation by then"),
+    "closed": mark("the case was closed by then"),
+}
+_FAILURE = {
+    "address not understood": mark("the address is not understood"),
+    "no connection": mark("no connection"),
+    "no answer within": mark("no answer within"),
+    "state database away": mark("the database does not answer"),
+    "channel broke:": mark("the channel broke:"),
+    "HTTP": mark("refused, HTTP"),
+}
+"""By how a channel's error begins; what follows is a number or a technical name."""
 _THRESHOLD = {
     "contact": mark("fever"),
     "high": mark("high"),
@@ -210,10 +235,24 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "field": _FIELD,
         "because": _BECAUSE,
         "evidence": _EVIDENCE,
+        "policy": _POLICY,
+        "let_go": _LET_GO,
+        "failure": _FAILURE,
         "threshold": _THRESHOLD,
         "follower": _FOLLOWER,
     }
 )
+
+EVIDENCE_LISTS: Mapping[str, str] = MappingProxyType(
+    {
+        "adjusted_to": "body_site",
+        "because": "because",
+        "body_site": "body_site",
+        "policy": "policy",
+        "readers": "follower",
+    }
+)
+"""Which list the values of a piece of evidence are from; several are parted by commas."""
 
 _ABOUT_A_PERSON = (
     Disposition.HOSPITAL,
@@ -291,3 +330,25 @@ def speaker(translations: gettext.NullTranslations) -> Callable[[str, str], str]
         return value if text is None else translations.gettext(text)
 
     return word
+
+
+def evidence_speaker(translations: gettext.NullTranslations) -> Callable[[str, str], str]:
+    """Return what gives a text of the evidence in a language: words where its list is closed."""
+    word = speaker(translations)
+
+    def said(name: str, value: str) -> str:
+        kind = EVIDENCE_LISTS.get(name)
+        return ", ".join(word(kind, one) for one in value.split(", ")) if kind else value
+
+    return said
+
+
+def failure_speaker(translations: gettext.NullTranslations) -> Callable[[str], str]:
+    """Return what says in a language why a channel did not take a page."""
+    word = speaker(translations)
+
+    def said(error: str) -> str:
+        begins = next((one for one in _FAILURE if error.startswith(one)), "")
+        return f"{word('failure', begins)}{error.removeprefix(begins)}"
+
+    return said

@@ -7,6 +7,7 @@ import pytest
 
 from alerts import incident as incidents
 from alerts.finding import IncidentKind, Severity
+from alerts.timeline import EventKind, add_event
 from dashboards import audit
 from dashboards.console.live import Mark
 from dashboards.console.pages import incidents as pages
@@ -108,6 +109,25 @@ async def test_a_ladder_that_waits_for_the_morning_says_so(world: World, browser
         fever = (await client.get(f"/incidents/{world.find()}")).text
         assert "开始呼叫" in fever
         assert "等候呼叫" not in fever
+
+
+async def test_a_chinese_page_shows_no_codes(world: World, browser: Open) -> None:
+    """Body sites, reasons and failures are words in the timeline too."""
+    case = world.find(
+        evidence={"celsius": 38.2, "body_site": "forehead", "adjusted_to": "axillary"}
+    )
+    with world.engine.begin() as connection:
+        let_go = {"worker": "worker-1", "reason": "superseded"}
+        add_event(connection, case, EventKind.PAGE_NOT_SENT, now=NOW, **let_go)
+        failed = {"worker": "worker-1", "channel": "mailto", "error": "no answer within 10 s"}
+        add_event(connection, case, EventKind.PAGE_ATTEMPT_FAILED, now=NOW, **failed)
+    async with browser("worker") as client:
+        client.cookies.set("language", "zh")
+        text = (await client.get(f"/incidents/{case}")).text
+    for part in ("换算为: 腋下", "已被更新的呼叫取代", "无应答，已等候 10 s"):
+        assert part in text, part
+    for code in ("adjusted_to", "axillary", "superseded", "no answer"):
+        assert code not in text, code
 
 
 async def test_list_is_sorted_and_filtered(world: World, browser: Open) -> None:

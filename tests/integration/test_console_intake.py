@@ -22,6 +22,8 @@ from ingest.status import read_status
 from tests.console import NOW, SUBJECT, World, a_day_of_fever, make_world
 from tests.console_http import Open, visit
 
+HELD = {"cursor": 1, "durable": 1, "pending": 9, "held": "InfluxDB is down"}
+
 
 async def test_devices_show_last_seen_battery_and_silence(world: World, browser: Open) -> None:
     """A worker sees the devices of their grid and the gates, silent ones marked."""
@@ -203,7 +205,7 @@ async def test_intake_is_shown(world: World, browser: Open) -> None:
     """Source, protocol, granted QoS, followers and books come from the pipeline's own word."""
     world.tell(
         followers={
-            "series": {"cursor": 1, "durable": 1, "pending": 9, "held": "InfluxDB is down"},
+            "series": HELD,
             "alerts": {"cursor": 10, "durable": 10, "pending": 0, "held": ""},
         }
     )
@@ -211,6 +213,16 @@ async def test_intake_is_shown(world: World, browser: Open) -> None:
         text = (await client.get("/ingest")).text
     for part in ("MQTT 5", "QoS 1", "InfluxDB is down", "12,345", "they balance"):
         assert part in text, part
+
+
+async def test_trouble_of_the_intake_is_said_in_chinese_first(world: World, browser: Open) -> None:
+    """A sentence for everybody stands before the technical one, wherever there is trouble."""
+    world.tell(problem="the journal is full", followers={"series": HELD, "alerts": HELD})
+    async with browser("operator") as client:
+        client.cookies.set("language", "zh")
+        text = (await client.get("/ingest")).text
+    assert re.search(r'目前无法接收消息.*?<span [^>]*lang="en">the journal is full', text)
+    assert re.search(r'等待中.*?<span [^>]*lang="en">InfluxDB is down', text)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Every text of the console exists in both languages, and the right one is chosen."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from alerts.escalation import Policies
 from alerts.finding import IncidentKind, Severity
 from alerts.incident import Disposition, EventKind, Refusal, State
 from alerts.page import PageState
-from dashboards.console import language
+from alerts.rules.fever_verdict import Because
+from dashboards.console import language, words
 from dashboards.console.words import DISPOSITIONS, GUIDE, WORDS
 from dashboards.hand_reading import BODY_SITES
 from devices.clock import parse_rfc3339
@@ -21,6 +24,9 @@ from devices.outcome import DeadLetterReason, IgnoredReason
 from devices.registry import PlaceKind, Role
 
 CONSOLE = Path(language.__file__).parent
+ROOT = CONSOLE.parents[1]
+LEVELS = {"half", "high", "full"}
+"""Keys in the same sources that are no evidence: how full the journal is."""
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
@@ -47,6 +53,39 @@ def chinese() -> dict[str, str]:
         if key:
             entries[key] = text
     return entries
+
+
+def evidence_keys() -> set[str]:
+    """The names in the sources of rules and alarms under which evidence is put into findings."""
+    rules = [path for path in ROOT.glob("alerts/rules/*.py") if path.name != "where.py"]
+    found: set[str] = set()
+    for path in (ROOT / "alerts/alarm.py", ROOT / "gatehouse/self_watch.py", *rules):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Dict(keys=keys):
+                    found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+                case ast.Subscript(slice=ast.Constant(value=str(name)), ctx=ast.Store()):
+                    found.add(name)
+                case ast.Call(
+                    func=ast.Name(id="_lasting"), args=[_, ast.Constant(value=str(name)), *_]
+                ):
+                    found.add(name)
+    return found - LEVELS
+
+
+def failures() -> set[str]:
+    """How the errors begin that channels give, as their sources say."""
+    found: set[str] = set()
+    for path in ROOT.glob("alerts/channels/*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.keyword(arg="error", value=ast.Constant(value=str(text))):
+                    found.add(text)
+                case ast.keyword(
+                    arg="error", value=ast.JoinedStr(values=[ast.Constant(value=str(text)), *_])
+                ):
+                    found.add(text)
+    return found
 
 
 def key_of(message: str | tuple[str, ...]) -> str:
@@ -87,6 +126,9 @@ def test_translations_keep_the_placeholders() -> None:
         ("ignored", IgnoredReason),
         ("place", PlaceKind),
         ("body_site", BODY_SITES),
+        ("because", Because),
+        ("policy", list(Policies.model_fields)),
+        ("let_go", [*(set(State) - {State.TRIGGERED}), "superseded"]),
         ("refusal", Refusal),
         ("direction", Direction),
         ("outcome", CrossingOutcome),
@@ -97,6 +139,30 @@ def test_every_value_of_a_closed_list_has_words(kind: str, values: list[str]) ->
     assert set(values) <= set(WORDS[kind])
     if kind != "body_site":
         assert set(WORDS[kind]) == set(values)
+
+
+def test_every_piece_of_evidence_has_words() -> None:
+    """What a rule or an alarm puts into its evidence is shown under a name people know."""
+    shown_without_a_name = {"celsius", "body_site", "because"}
+    assert evidence_keys() == set(WORDS["evidence"]) | shown_without_a_name
+
+
+def test_evidence_with_a_closed_list_is_said_in_words() -> None:
+    """A code of a list becomes its words, several of them too, and anything else stays."""
+    said = words.evidence_speaker(language.load("zh"))
+    for name, kind in words.EVIDENCE_LISTS.items():
+        assert not [one for one in WORDS[kind] if said(name, one) == one]
+    assert said("readers", "alerts, series") == "告警, 时序库"
+    assert said("worker", "alerts") == "alerts"
+
+
+def test_every_failure_of_a_channel_is_said_in_words() -> None:
+    """However a channel's error begins, it is told in the person's language with its number."""
+    said = words.failure_speaker(language.load("zh"))
+    begins = failures()
+    assert len(begins) >= 5
+    assert not [one for one in begins if said(one) == one]
+    assert said("HTTP 503") == "被拒绝，HTTP 503"
 
 
 def test_every_kind_says_what_to_do_and_how_it_can_end() -> None:
