@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from dashboards.console import view
 from dashboards.console.context import ConsoleContext
+from dashboards.console.failure import FailurePage
 from dashboards.console.live import Live
 from dashboards.console.pages import (
     dead_letters,
@@ -31,7 +32,7 @@ from dashboards.console.pages import (
     sign_in,
 )
 from dashboards.console.security import SecurityHeaders
-from dashboards.console.visit import SignInNeeded, Visit, context_of, require_token, visit
+from dashboards.console.visit import SignInNeeded, require_token, unknown, visit
 from dashboards.throttle import Throttle
 
 log = structlog.get_logger()
@@ -72,6 +73,7 @@ def create_app(context: ConsoleContext) -> FastAPI:
     app.add_exception_handler(DataError, _show_bad_form)
     app.add_exception_handler(OperationalError, _show_database_away)
     app.add_exception_handler(PoolTimeout, _show_database_away)
+    app.add_middleware(FailurePage)
     app.add_middleware(SecurityHeaders, secure=context.secure)
     return app
 
@@ -113,8 +115,7 @@ def _show_refusal(request: Request, refusal: Exception) -> Response:
 def _show_database_away(request: Request, error: Exception) -> Response:
     """Say that the database does not answer; nobody can be known without it."""
     log.error("database_away", error=type(error).__name__)
-    nobody = Visit("", None, context_of(request).language)
-    return view.render(request, nobody, "refused.html", status=503, code=503)
+    return view.render(request, unknown(request), "refused.html", status=503, code=503)
 
 
 def _show_bad_form(request: Request, _error: Exception) -> Response:

@@ -96,8 +96,11 @@ def context_of(request: Request) -> ConsoleContext:
     return context
 
 
-def visit(request: Request) -> Visit:
-    """Find out who is asking, and keep their session awake."""
+def unknown(request: Request) -> Visit:
+    """Return the browser as it is known without asking the database: nobody, in its language.
+
+    It keeps its cookie, so that whoever signed in stays so once the database answers again.
+    """
     context, mark = context_of(request), str(request.app.state.live.mark)
     language = choose(
         request.cookies.get(LANGUAGE_COOKIE),
@@ -105,17 +108,24 @@ def visit(request: Request) -> Visit:
         context.language,
     )
     secret = request.cookies.get(cookie_name(context), "")
-    if not 20 <= len(secret) <= _SECRET_LENGTH:
-        return Visit("", None, language, mark)
+    is_ours = 20 <= len(secret) <= _SECRET_LENGTH
+    return Visit(secret if is_ours else "", None, language, mark)
+
+
+def visit(request: Request) -> Visit:
+    """Find out who is asking, and keep their session awake."""
+    context, asking = context_of(request), unknown(request)
+    if not asking.secret:
+        return asking
     with context.database.connect() as connection:
-        found = session.resume(connection, secret, now=wall_now())
+        found = session.resume(connection, asking.secret, now=wall_now())
     if found is None:
-        return Visit(secret, None, language, mark)
+        return asking
     who, is_due = found
     if is_due:
         with context.database.begin() as connection:
-            session.mark_seen(connection, secret, now=wall_now())
-    return Visit(secret, who, language, mark)
+            session.mark_seen(connection, asking.secret, now=wall_now())
+    return msgspec.structs.replace(asking, account=who)
 
 
 def signed_in(request: Request, found: Annotated[Visit, Depends(visit)]) -> SignedIn:
