@@ -1,7 +1,8 @@
 """The engine: hands observations and time to the rules, and makes what they find durable.
 
 An effect (an incident opened, fed, raised or cleared) commits with its key's state and with the
-facts people left for that key, in one transaction. Everything else is written behind (see
+facts people left for that key, in one transaction. What a rule begins to wait for by itself is
+written before it is waited for. Everything else is written behind (see
 ``write_behind``). A crash at any step loses nothing: the cursor is behind every unwritten change,
 and a key that has seen an input takes it only once.
 
@@ -88,6 +89,7 @@ class Engine:
         self._policies = policies
         self._states = {rule.name: RuleStates(rule) for rule in rules}
         self._memos: tuple[Registry | None, dict[str, dict[str, Any]]] = (None, {})
+        self._seeded: Registry | None = None
         self._agenda = Agenda()
         self._behind = WriteBehind(database)
         self._progress = msgspec.structs.replace(self._behind.durable, journal=journal)
@@ -148,6 +150,7 @@ class Engine:
         self._take_facts()
         self._progress = self._progress.move(frontier)
         contexts = self._contexts()
+        self._seed(contexts, frontier)
         for _ in range(DUE_PER_TICK):
             due = self._agenda.take_due(frontier)
             if due is None:
@@ -175,6 +178,30 @@ class Engine:
             )
             for name, states in self._states.items()
         }
+
+    def _seed(self, contexts: dict[str, Context], frontier: int) -> None:
+        """Take what the rules begin to wait for with a new snapshot of the registry.
+
+        Durable at once: no input would bring it again, and a kill must not begin the wait anew.
+        """
+        registry = self._memos[0]
+        if registry is self._seeded:
+            return
+        seeds: list[tuple[RuleStates, str, Slot]] = []
+        for name, states in self._states.items():
+            for key, state in states.rule.seeds(contexts[name], frontier).items():
+                slot = states.slots.get(key)
+                written = Slot(state, position=slot.position if slot else 0)
+                written.due = states.rule.due(state)
+                seeds.append((states, key, written))
+        if seeds:
+            with self._database.begin() as connection:
+                upsert(connection, [(states.rule.name, key, slot) for states, key, slot in seeds])
+        for states, key, slot in seeds:
+            states.slots[key] = slot
+            self._agenda.plan(states, key, slot)
+            self._behind.discard(states.rule.name, key)
+        self._seeded = registry
 
     def _watching(self, kinds: Sequence[type], contexts: dict[str, Context]) -> list[_Watch]:
         """Return who looks at messages whose observations are of these types."""

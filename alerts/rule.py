@@ -4,7 +4,7 @@ A rule does no I/O and reads no clock. The engine finds the key's state, hands i
 what comes back; the same inputs in the same order always give the same findings.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -86,6 +86,15 @@ class Rule(Protocol[S]):
 
     def step(self, key: str, state: S, evidence: Evidence, context: Context) -> Step[S]:
         """Advance one key's state by one observation."""
+        ...
+
+    def seeds(self, context: Context, at: int) -> Mapping[str, S]:
+        """Return states that begin without an input, by key; asked once a snapshot of the registry.
+
+        Args:
+            context: Its ``neighbour`` tells which keys have a state; a seed takes its place.
+            at: The frontier; milliseconds UTC.
+        """
         ...
 
     def due(self, state: S) -> int | None:

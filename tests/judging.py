@@ -138,6 +138,11 @@ class Bench:
                 found += self._keep(key, self.rule.step(key, state, evidence, self.context))
         return found
 
+    def seed(self, when: int) -> None:
+        """Let the rule see the registry for the first time, or anew."""
+        for key, state in self.rule.seeds(self.context, when).items():
+            self._keep(key, (state, ()))
+
     def reach(self, frontier: int) -> list[Finding]:
         """Let the frontier come to an instant and return what that gave."""
         found: list[Finding] = []

@@ -1,6 +1,6 @@
 """Low batteries, before the device falls silent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -65,6 +65,10 @@ class BatteryLow:
             **locate(context.registry, place, at),
         )
         return after, (found,)
+
+    def seeds(self, context: Context, at: int) -> Mapping[str, BatteryState]:
+        """Return nothing: every state begins with an input."""
+        return {}
 
     def due(self, state: BatteryState) -> int | None:
         """Return None: silence says nothing of a battery."""

@@ -3,9 +3,12 @@
 Silence is judged by arrival: a device that sends what it kept is speaking. Whatever comes through
 a gateway is heard of the gateway too, so a silent gateway is one incident and not one for each of
 the devices behind it.
+
+A device that has never spoken is waited for from when it was first seen in the registry with a
+place to stand, or from when it stands there if that is later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 import msgspec
@@ -22,7 +25,7 @@ from devices.observation import (
     Observation,
     Temperature,
 )
-from devices.registry import Device
+from devices.registry import FOREVER, Device, Registry
 
 GRAIN = 16
 """What is heard is remembered this many times in the span a device may be silent, not each time:
@@ -55,8 +58,9 @@ class DeviceState(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class DeviceSilent:
     """A registered device has said nothing for longer than its profile's ``silent_after``.
 
-    A watch, closed by itself when the device speaks again. Not while its gateway is silent, which
-    is an incident of its own; and time in which nobody listened is not silence.
+    A watch, closed by itself when the device speaks again; one that has never spoken is missed as
+    well. Not while its gateway is silent, which is an incident of its own; and time in which nobody
+    listened is not silence.
     """
 
     name = "device_silent"
@@ -105,6 +109,25 @@ class DeviceSilent:
         found = _finding(Action.CLEAR, key, heard_at, context, position=evidence.position)
         return after, (found,)
 
+    def seeds(self, context: Context, at: int) -> Mapping[str, DeviceState]:
+        """Return each device that stands somewhere and was never heard, and so its gateway.
+
+        A gateway is waited for as long as the first of the devices behind it, so that a silent one
+        is found before them. A device that was registered again after it had gone begins anew.
+        """
+        seeds: dict[str, DeviceState] = {}
+        for device_id in context.registry.devices:
+            since = _standing_since(device_id, context.registry, at)
+            if since is None:
+                continue
+            for key in self._keys_of(device_id, context):
+                known = context.neighbour(key)
+                if known is not None and known.silent_after:
+                    continue
+                seed = DeviceState(max(since, at), _silent_after(key, device_id, context))
+                seeds[key] = min(seed, seeds.get(key, seed), key=_ends)
+        return seeds
+
     def due(self, state: DeviceState) -> int | None:
         """Return when a device that says nothing from now on has been silent too long."""
         if not state.silent_after or state.voice is not _HEARD:
@@ -140,6 +163,18 @@ class DeviceSilent:
     def state_key(self, incident_key: str) -> str:
         """Return the same: a device has one incident at a time."""
         return incident_key
+
+
+def _standing_since(device_id: str, registry: Registry, at: int) -> int | None:
+    """Return since when a device stands where it does, or will; None for nowhere."""
+    since, until, place = registry.stay(device_id, at)
+    if place is not None:
+        return since
+    return until if until < FOREVER else None
+
+
+def _ends(state: DeviceState) -> int:
+    return state.heard_at + state.silent_after
 
 
 def _silent_after(key: str, speaker: str, context: Context) -> int:

@@ -5,7 +5,7 @@ thermometer is bound to), else a household, else the device. On a device everybo
 in an unbroken row is one person, with an incident of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -117,6 +117,10 @@ class Fever:
             evidence=_describe(observation, reading),
         )
         return _take(state, case, is_unusual=is_unusual)
+
+    def seeds(self, context: Context, at: int) -> Mapping[str, FeverState]:
+        """Return nothing: every state begins with an input."""
+        return {}
 
     def due(self, state: FeverState) -> int | None:
         """Return when the first high infrared reading has waited long enough."""

@@ -4,7 +4,7 @@ Only consumption that was measured is evidence. A meter that says nothing is nei
 silence, and one half-hour is about 80 % right: nobody is sent for less than four of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -115,6 +115,10 @@ class Occupancy:
             if action is not None:
                 findings.append(_find(key, action, after, day, evidence, where))
         return after, findings
+
+    def seeds(self, context: Context, at: int) -> Mapping[str, OccupancyState]:
+        """Return nothing: every state begins with an input."""
+        return {}
 
     def due(self, state: OccupancyState) -> int | None:
         """Return None: a meter's silence is no proof of anything."""

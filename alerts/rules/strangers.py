@@ -1,7 +1,7 @@
 """Strangers at the gate: the same gate, several tries, few minutes."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -93,6 +93,10 @@ class Strangers:
             **locate(context.registry, place, at),
         )
         return state, (found,)
+
+    def seeds(self, context: Context, at: int) -> Mapping[str, StrangersState]:
+        """Return nothing: every state begins with an input."""
+        return {}
 
     def due(self, state: StrangersState) -> int | None:
         """Return None: time alone says nothing of strangers."""

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -58,6 +58,9 @@ class Counting:
             evidence={"inputs": after.inputs},
         )
         return after, (found,)
+
+    def seeds(self, context: Context, at: int) -> Mapping[str, Tally]:
+        return {name: Tally() for name in "abc" if context.neighbour(name) is None}
 
     def due(self, state: Tally) -> int | None:
         return None

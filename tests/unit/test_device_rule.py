@@ -3,12 +3,15 @@
 import msgspec
 
 from alerts.rules.battery import BatteryLow
-from alerts.rules.device import DeviceSilent
-from devices.clock import HOUR, MINUTE
+from alerts.rules.device import DeviceSilent, DeviceState
+from devices.clock import DAY, HOUR, MINUTE
 from devices.observation import DeviceStatus
+from devices.registry import Device, History, Place, PlaceKind, Registry
 from tests.judging import Bench, at, community, told
 
 NOON = at("12:00")
+HALL = Place(kind=PlaceKind.SITE, site="river")
+BOUND = {"gun", "camera", "bag", "sun", "li", "family", "meter", "meter-h1"}
 GATEWAYS = {"plug-1": "gateway", "plug-2": "gateway"}
 
 
@@ -28,6 +31,57 @@ def test_silence_is_found_and_clears_itself() -> None:
     assert bench.reach(NOON + 9 * HOUR) == []
     assert told(bench.feed(says(NOON + 9 * HOUR))) == ["clear"]
     assert told(bench.reach(NOON + 12 * HOUR)) == ["watch"]
+
+
+def test_device_that_never_speaks_is_missed() -> None:
+    """A device is waited for from when the registry shows it; once it speaks, as any other."""
+    bench = Bench(DeviceSilent(), silent_after=2 * HOUR)
+    bench.seed(NOON)
+    bench.feed(says(NOON + HOUR, "li"))
+    assert bench.reach(NOON + 2 * HOUR) == []
+    found = bench.reach(NOON + 2 * HOUR + 8 * MINUTE)
+    assert {one.key for one in found} == {f"device:{name}" for name in BOUND - {"li"}}
+    assert {(one.watch, one.observed_at) for one in found} == {(True, NOON + 2 * HOUR)}
+    assert told(bench.feed(says(NOON + 3 * HOUR))) == ["clear"]
+
+
+def test_device_is_missed_only_where_it_stands() -> None:
+    """One that is bound nowhere is not waited for; one bound from tomorrow only from then on."""
+    moving = Registry(
+        devices={name: Device(id=name, profile="known") for name in ("new", "gone", "spare")},
+        bindings=History([("new", (NOON + DAY, None, HALL)), ("gone", (0, NOON, HALL))]),
+    )
+    bench = Bench(DeviceSilent(), registry=moving, silent_after=HOUR)
+    bench.seed(NOON)
+    assert list(bench.states) == ["device:new"]
+    assert bench.reach(NOON + DAY + HOUR) == []
+    assert told(bench.reach(NOON + DAY + HOUR + 4 * MINUTE)) == ["watch"]
+
+
+def test_a_new_snapshot_keeps_who_was_heard() -> None:
+    """A change of the registry starts no waiting anew, except of a device that had left it."""
+    bench = Bench(DeviceSilent(), silent_after=2 * HOUR)
+    bench.seed(NOON)
+    bench.feed(says(NOON + HOUR))
+    bench.states["device:li"] = DeviceState(NOON, 0)
+    before = dict(bench.states)
+    bench.seed(NOON + 2 * HOUR)
+    assert bench.states == before | {"device:li": DeviceState(NOON + 2 * HOUR, 2 * HOUR)}
+
+
+def test_gateway_that_never_speaks_is_one_watch() -> None:
+    """With nothing through it, a gateway without a span of its own is missed, not those behind."""
+    behind = Registry(
+        devices={name: Device(id=name, profile="known", gateway="hub") for name in ("p1", "p2")}
+        | {"hub": Device(id="hub", profile="mute")},
+        bindings=History((name, (0, None, HALL)) for name in ("p1", "p2", "hub")),
+    )
+    bench = Bench(DeviceSilent(), registry=behind)
+    spans = {"known": 2 * HOUR, "mute": None}
+    bench.context = msgspec.structs.replace(bench.context, silent_after=spans.get)
+    bench.seed(NOON)
+    found = [one for minutes in range(0, 600, 5) for one in bench.reach(NOON + minutes * MINUTE)]
+    assert [one.key for one in found] == ["device:hub"]
 
 
 def test_device_that_speaks_is_not_silent() -> None:

@@ -1,6 +1,6 @@
 """The engine on a real SQLite file, with real incidents: what is durable, and what is judged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,11 @@ from alerts.thresholds import Thresholds
 from devices.clock import HOUR, MINUTE, SECOND, ManualClock
 from devices.observation import BodySite, DeviceStatus
 from devices.outcome import DeadLetter, DeadLetterReason, Ignored, IgnoredReason, Outcome
+from devices.registry import Registry
 from tests.judging import at, community, temperature
 from tests.state import open_state
 
+COMMUNITY = community()
 MORNING = at("07:40")
 FEVER = (temperature(37.5, MORNING),), (temperature(37.6, at("07:55")),)
 
@@ -30,13 +32,17 @@ def database(tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
     opened.dispose()
 
 
-def start(database: sqlalchemy.Engine, *, at: int = MORNING) -> Engine:
+def start(
+    database: sqlalchemy.Engine,
+    *,
+    at: int = MORNING,
+    snapshots: Sequence[Registry] = (COMMUNITY,),
+) -> Engine:
     """Start an engine, as after a crash: whatever another one had in memory is gone."""
-    registry = community()
     return Engine(
         database=database,
         journal="j",
-        registry=lambda: registry,
+        registry=lambda: snapshots[0],
         thresholds=Thresholds(),
         silent_after=lambda _: HOUR,
         clock=ManualClock(at),
@@ -234,6 +240,10 @@ def heard(when: int, device: str = "sun") -> tuple[DeviceStatus]:
     return (DeviceStatus(device_id=device, observed_at=when, received_at=when),)
 
 
+def silences(database: sqlalchemy.Engine, device: str) -> list:
+    return [row for row in rows(database, incidents) if row.key == f"device:{device}"]
+
+
 def test_pause_is_not_silence(database: sqlalchemy.Engine) -> None:
     """A frontier that leaps stood still: every device gets its whole span from then on."""
     engine = start(database)
@@ -247,7 +257,7 @@ def test_pause_is_not_silence(database: sqlalchemy.Engine) -> None:
     assert rows(database, incidents) == []
     for minutes in range(0, 80, 5):
         engine.tick(back + minutes * MINUTE)
-    assert [row.key for row in rows(database, incidents)] == ["device:sun"]
+    assert len(silences(database, "sun")) == 1
 
 
 def test_short_stop_does_not_hide_silence(database: sqlalchemy.Engine) -> None:
@@ -260,7 +270,7 @@ def test_short_stop_does_not_hide_silence(database: sqlalchemy.Engine) -> None:
         engine = start(database)
     for minutes in range(60, 75, 5):
         engine.tick(MORNING + minutes * MINUTE)
-    assert [row.key for row in rows(database, incidents)] == ["device:sun"]
+    assert len(silences(database, "sun")) == 1
 
 
 def test_silent_device_clears_itself(database: sqlalchemy.Engine) -> None:
@@ -270,8 +280,38 @@ def test_silent_device_clears_itself(database: sqlalchemy.Engine) -> None:
     for minutes in range(0, 75, 5):
         engine.tick(MORNING + minutes * MINUTE)
     engine.handle(2, [heard(MORNING + 2 * HOUR)])
-    (found,) = rows(database, incidents)
+    (found,) = silences(database, "sun")
     assert (found.state, found.watch) == ("closed", True)
+
+
+def test_a_device_that_never_spoke_is_missed_across_kills(
+    database: sqlalchemy.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting begins once, at the first start, and is durable then; kills do not begin it anew."""
+    monkeypatch.setattr(write_behind, "WRITE_EVERY_S", 0)
+    monkeypatch.setattr(write_behind, "WRITE_AT_ONCE", 1)
+    for minutes in range(0, 75, 5):
+        engine = start(database)
+        engine.tick(MORNING + minutes * MINUTE)
+    (found,) = silences(database, "li")
+    assert (found.watch, found.began_at) == (True, MORNING + HOUR)
+
+
+def test_a_device_registered_later_is_waited_for_from_then_on(
+    database: sqlalchemy.Engine,
+) -> None:
+    """A new snapshot begins the wait of its new devices and changes nothing of the others."""
+    less, whole = community(), community()
+    del less.devices["li"]
+    snapshots = [less, whole]
+    engine = start(database, snapshots=snapshots)
+    for minutes in range(0, 120, 5):
+        if minutes == 30:
+            snapshots.pop(0)
+        engine.tick(MORNING + minutes * MINUTE)
+    began = {row.key: row.began_at for row in rows(database, incidents)}
+    assert began["device:sun"] == MORNING + HOUR
+    assert began["device:li"] == MORNING + 30 * MINUTE + HOUR
 
 
 def test_cursor_row_names_the_journal(database: sqlalchemy.Engine) -> None:
