@@ -19,6 +19,7 @@ from alerts.incident import State
 from dashboards import account
 from dashboards.console.app import create_app
 from devices.clock import wall_now
+from devices.observation import Crossing
 from tests.console import NOW, PASSWORD, World, a_day_of_fever
 from tests.console import make_world as build
 
@@ -202,6 +203,7 @@ PAGES = (
     "/reading",
     "/devices",
     "/devices/a0:e6:f8:50:72:53",
+    "/devices/1026700",
     "/dead-letters",
     "/dead-letters/1",
     "/ingest",
@@ -218,7 +220,8 @@ def test_pages_are_for_everybody(
 ) -> None:
     """No serious finding of axe-core, nothing wider than the screen, no error in the browser."""
     incident = world.find()
-    world.observe(a_day_of_fever(NOW))
+    at = {"observed_at": NOW, "received_at": NOW}
+    world.observe([*a_day_of_fever(NOW), Crossing(device_id="1026700", stranger=True, **at)])
     world.bury([("t/1", b'{"a": 1}', "unknown_topic", "")])
     problems: list[str] = []
     with opened(chromium, world, viewport=viewport, locale=locale) as context:
