@@ -16,7 +16,7 @@ import msgspec
 from alerts.finding import Action, Finding, IncidentKind
 from alerts.rule import Context, Evidence, Step
 from alerts.rules.where import locate
-from devices.clock import MINUTE
+from devices.clock import HOUR, MINUTE
 from devices.observation import (
     Crossing,
     DeviceStatus,
@@ -30,6 +30,9 @@ from devices.registry import FOREVER, Device, Registry
 GRAIN = 16
 """What is heard is remembered this many times in the span a device may be silent, not each time:
 silence is found at most a sixteenth of the span late, and memory and disk see little of it."""
+FIRST_WORD = HOUR
+"""A device is often registered before it is switched on: its first word is waited for so long at
+least."""
 _KEY = "device:"
 
 
@@ -124,7 +127,8 @@ class DeviceSilent:
                 known = context.neighbour(key)
                 if known is not None and known.silent_after:
                     continue
-                seed = DeviceState(max(since, at), _silent_after(key, device_id, context))
+                span = max(FIRST_WORD, _silent_after(key, device_id, context))
+                seed = DeviceState(max(since, at), span)
                 seeds[key] = min(seed, seeds.get(key, seed), key=_ends)
         return seeds
 

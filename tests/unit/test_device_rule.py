@@ -45,6 +45,15 @@ def test_device_that_never_speaks_is_missed() -> None:
     assert told(bench.feed(says(NOON + 3 * HOUR))) == ["clear"]
 
 
+def test_first_word_is_waited_for_an_hour_at_least() -> None:
+    """Who is still mounting a terminal that speaks each minute is left in peace; then it counts."""
+    bench = Bench(DeviceSilent(), silent_after=5 * MINUTE)
+    bench.seed(NOON)
+    assert bench.reach(NOON + HOUR) == []
+    bench.feed(says(NOON + 30 * MINUTE))
+    assert [one.key for one in bench.reach(NOON + 36 * MINUTE)] == ["device:sun"]
+
+
 def test_device_is_missed_only_where_it_stands() -> None:
     """One that is bound nowhere is not waited for; one bound from tomorrow only from then on."""
     moving = Registry(
