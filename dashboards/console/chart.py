@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 440, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 22, 12, 30
 DOTS = 60
 _STEPS = (1, 2, 5, 10)
-_GAPS = (1, 2, 3, 6, 12, 24, 48)
+_GAPS = (1, 2, 3, 6, 12, 24, 48, 72, 240)
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -101,8 +101,8 @@ def _range(values: Sequence[float], thresholds: Sequence[float]) -> tuple[float,
 
 
 def _hours(since: int, until: int) -> list[int]:
-    """Return at most six full hours to label."""
+    """Return at most four full hours to label: a date and a time are wide, and a phone is not."""
     hours = (until - since) / HOUR
-    gap = next((gap for gap in _GAPS if hours / gap <= 5), _GAPS[-1]) * HOUR
+    gap = next((gap for gap in _GAPS if hours / gap <= 3), _GAPS[-1]) * HOUR
     first = math.ceil(since / gap) * gap
     return list(range(first, until + 1, gap))
