@@ -62,10 +62,8 @@ def cut_all(messages: list[Message]) -> tuple[list[Message], int]:
     kept, count = [], 0
     for message in messages:
         payload, pictures = cut(message.payload)
-        if pictures:
-            message = msgspec.structs.replace(message, payload=payload)  # noqa: PLW2901
-            count += pictures
-        kept.append(message)
+        kept.append(msgspec.structs.replace(message, payload=payload) if pictures else message)
+        count += pictures
     return kept, count
 
 
