@@ -3,7 +3,8 @@
 A gate terminal sends 30 to 200 KB of face with every event, as base64 in JSON or as the bytes
 themselves in a multipart body. They are found by how the file format begins, without reading the
 rest of the message, and replaced by what they were: kind, size and a digest, which tells two
-pictures apart and shows neither.
+pictures apart and shows neither. The time taken grows with the payload's size and no faster,
+whatever it says: anybody may have written it, and the event loop waits.
 
 Source: JPEG, ITU-T T.81 annex B (SOI, a marker, EOI); PNG, RFC 2083 section 3; GIF89a; RIFF WebP;
 base64, RFC 4648 section 4, whose first characters follow from a format's first bytes.
@@ -23,6 +24,7 @@ SMALLEST = 512
 """Bytes. A picture in less shows nobody; payloads below it are not looked into."""
 _DIGEST_BYTES = 8
 
+_BASE64 = rb"A-Za-z0-9+/=\-_"
 _TEXTS = (
     (b"/9j/", b"jpeg"),
     (b"\\/9j\\/", b"jpeg"),  # JSON may escape a slash.
@@ -36,11 +38,8 @@ _BYTES = (
     (b"\x89PNG", re.compile(rb"\x89PNG\r\n\x1a\n"), b"IEND\xaeB`\x82", b"png"),
 )
 """How the bytes of one begin, at a glance and exactly, and end."""
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_\\\r\n\t "
-_RUN = re.compile(rb"[A-Za-z0-9+/=\-_\\\r\n\t ]*")
-_CLOSING = (b'"', b"<", b"'", b"\x00")
 _LONG = 4_096
-_LONG_RUN = re.compile(rb"[A-Za-z0-9+/=\-_]{%d,}" % _LONG)
+_LONG_RUN = re.compile(rb"(?<![%b])[%b]{%d,}" % (_BASE64, _BASE64, _LONG))
 """Text that no measurement is: base64 of a format we do not know."""
 
 
@@ -96,15 +95,10 @@ def _gaps(found: Sequence[_Found], size: int) -> list[tuple[int, int]]:
     return [(begin, end) for begin, end in pairs if end - begin >= SMALLEST]
 
 
-def _in_text(beginning: bytes, kind: bytes, payload: bytes, start: int, stop: int) -> list[_Found]:
-    found = []
-    begin = payload.find(beginning, start, stop)
-    while begin >= 0:
-        end = _end_of_base64(payload, begin, stop)
-        if end - begin >= SMALLEST:
-            found.append(_Found(begin, end, kind))
-        begin = payload.find(beginning, max(end, begin + 1), stop)
-    return found
+def _in_text(
+    run: re.Pattern[bytes], kind: bytes, payload: bytes, start: int, stop: int
+) -> list[_Found]:
+    return [_Found(*one.span(), kind) for one in run.finditer(payload, start, stop)]
 
 
 def _in_bytes(
@@ -115,28 +109,25 @@ def _in_bytes(
     while match:
         begin = match.start()
         part_ends = payload.find(b"\r\n--", begin, stop)  # Of a multipart body.
-        last = payload.rfind(ending, begin, part_ends if part_ends >= 0 else stop)
-        end = last + len(ending) if last >= 0 else begin + 1
-        if end - begin >= SMALLEST:
+        limit = part_ends if part_ends >= 0 else stop
+        last = payload.rfind(ending, begin, limit)
+        end = last + len(ending) if last >= 0 else limit  # Without one, no later one ends here.
+        if last >= 0 and end - begin >= SMALLEST:
             found.append(_Found(begin, end, kind))
         match = beginning.search(payload, end, stop)
     return found
 
 
+def _run(beginning: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a run of base64, lines broken or not, that begins like a picture."""
+    more = SMALLEST - len(beginning)
+    return re.compile(rb"%b[%b\\\r\n\t ]{%d,}" % (re.escape(beginning), _BASE64, more))
+
+
 _LOOKS = (
-    *((beginning, partial(_in_text, beginning, kind)) for beginning, kind in _TEXTS),
+    *((beginning, partial(_in_text, _run(beginning), kind)) for beginning, kind in _TEXTS),
     *((sign, partial(_in_bytes, begins, ends, kind)) for sign, begins, ends, kind in _BYTES),
 )
-
-
-def _end_of_base64(payload: bytes, begin: int, stop: int) -> int:
-    """Return where a run of base64 ends: mostly at what closes its text."""
-    closings = [place for sign in _CLOSING if (place := payload.find(sign, begin, stop)) >= 0]
-    end = min(closings, default=stop)
-    if not payload[begin:end].translate(None, _BASE64):
-        return end
-    match = _RUN.match(payload, begin, stop)
-    return match.end() if match else begin
 
 
 def _stand_in(picture: bytes, kind: bytes) -> bytes:

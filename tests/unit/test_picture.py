@@ -92,6 +92,24 @@ def test_what_is_no_picture_is_left_alone(payload: bytes) -> None:
     assert cut(payload) == (payload, 0)
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        pytest.param(b"/9j/!", id="beginnings of pictures"),
+        pytest.param(b"/9j/" + b"A" * 400 + b"!", id="runs just too short for a picture"),
+        pytest.param(b"A" * 4000 + b"!", id="runs just too short for an unknown one"),
+        pytest.param(b"\xff\xd8\xff\xe0", id="bytes that begin and never end"),
+        pytest.param(b"\xff\xd8\xff\xe0\r\n--", id="parts that begin and never end"),
+        pytest.param(b"\xff\xd8\xff\xe0..\xff\xd9\r\n--", id="pictures too small"),
+    ],
+)
+@pytest.mark.timeout(30)
+def test_a_hostile_payload_does_not_hold_the_loop(piece: bytes) -> None:
+    """Eight megabytes made to be searched for ever are done with (they would take many minutes)."""
+    payload = piece * (8_000_000 // len(piece))
+    assert cut(payload) == (payload, 0)
+
+
 @pytest.mark.parametrize("profile", BUILT_IN, ids=lambda profile: profile.name)
 def test_families_read_the_same_without_the_picture(profile: Profile) -> None:
     """A face added to a family's own examples changes nothing of what they give."""
