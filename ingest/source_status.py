@@ -9,7 +9,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     Attributes:
         name: Of the source, from the settings.
         connected: Whether it is connected and subscribed.
-        protocol: "5" or "3.1.1", of the present or last connection; "" before the first.
+        protocol: "5" or "3.1.1", of the present or last connection, "" before the first; "http".
         session: Number of the present or last connection.
         since: Since when it is connected, or not; milliseconds UTC.
         granted: By topic filter the QoS the broker granted; refused ones are not in it.
@@ -19,6 +19,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
         reconnects: Connections made after the first.
         problem: What is wrong and what to do, a sentence; "" if nothing.
         draining: The broker is still delivering what it kept while we were away.
+        refused: Posts that were not taken, by HTTP status.
     """
 
     name: str
@@ -33,3 +34,4 @@ class SourceStatus(msgspec.Struct, frozen=True):
     reconnects: int
     problem: str
     draining: bool
+    refused: dict[str, int] = {}
