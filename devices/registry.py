@@ -75,6 +75,20 @@ class Device(msgspec.Struct, frozen=True):
     gateway: str | None = None
 
 
+class Credential(msgspec.Struct, frozen=True):
+    """What is kept of the secret a device posts with.
+
+    Attributes:
+        secret_hash: Its SHA-256, in hex.
+        digest_hash: What HTTP Digest compares with, in hex; None where the device may not use it.
+        created_at: When it was made; milliseconds UTC, real time.
+    """
+
+    secret_hash: str
+    digest_hash: str | None
+    created_at: int
+
+
 class OnCall(msgspec.Struct, frozen=True):
     """One row of the weekly rota.
 
@@ -170,6 +184,7 @@ class Registry:
         classes: History[ResidentClass] | None = None,
         rota: Sequence[OnCall] = (),
         channels: dict[str, tuple[str, ...]] | None = None,
+        credentials: dict[str, Credential] | None = None,
     ) -> None:
         self.version = version
         self.zones = zones or {}
@@ -184,6 +199,7 @@ class Registry:
         self._subjects = subjects or {}
         self._classes = classes or History[ResidentClass](())
         self._channels = channels or {}
+        self.credentials = credentials or {}
 
     def device(self, device_id: str) -> Device | None:
         """Return a registered device."""

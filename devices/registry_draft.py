@@ -8,14 +8,16 @@ from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 
 from devices.clock import rfc3339
 from devices.registry_store import bump
-from devices.tables import metadata, registry_version
+from devices.tables import device_credential, metadata, registry_version
 
 Key = tuple[Any, ...]
 Rows = dict[Key, dict[str, Any]]
 TABLES: tuple[Table, ...] = tuple(
-    table for table in metadata.sorted_tables if table is not registry_version
+    table
+    for table in metadata.sorted_tables
+    if table is not registry_version and table is not device_credential
 )
-"""In the order in which they refer to each other."""
+"""What the files say, in the order in which the tables refer to each other."""
 _SECRET = {
     ("resident", "name"),
     ("resident", "phone"),

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 from sqlalchemy.exc import OperationalError
 
+from devices.credential import read_credentials
 from devices.registry import (
     Device,
     History,
@@ -87,6 +88,7 @@ def load(engine: Engine) -> Registry:
             classes=History(_classes(connection)),
             rota=[_on_call(row) for row in connection.execute(select(rota).order_by(rota.c.id))],
             channels=_channels(connection),
+            credentials=read_credentials(connection),
         )
 
 

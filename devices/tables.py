@@ -86,6 +86,15 @@ device_binding = Table(
     Column("gate", String(64)),
     Column("worker", String(64)),
 )
+device_credential = Table(
+    "device_credential",
+    metadata,
+    Column("device", ForeignKey("device.id"), primary_key=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("digest_hash", String(32)),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""Of terminals that post; ``devices/credential.py`` says what is kept of the secret."""
 worker = Table(
     "worker",
     metadata,

@@ -13,6 +13,7 @@ from devices.profile import ProfileError
 from gatehouse.broker import BrokerError
 from gatehouse.cli import (
     accounts,
+    credentials,
     dashboards,
     dead_letters,
     decode,
@@ -38,6 +39,7 @@ GROUPS = (
     decode,
     profiles,
     devices,
+    credentials,
     registry,
     journal,
     dead_letters,
