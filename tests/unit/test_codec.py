@@ -149,3 +149,62 @@ def test_what_is_no_json_is_refused_for_its_reason(
     with pytest.raises(DecodeError) as refused:
         CODECS["json"](payload)
     assert refused.value.reason is reason
+
+
+EVENT = b'{"eventType":"heartBeat"}'
+XML = b"<EventNotificationAlert><eventType>heartBeat</eventType></EventNotificationAlert>"
+
+
+def multipart(*parts: bytes, before: bytes = b"") -> bytes:
+    """Return a body as terminals send it."""
+    return before + b"".join(b"--B\r\n%b\r\n" % part for part in parts) + b"--B--\r\n"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        EVENT,
+        b"\xef\xbb\xbf\r\n " + EVENT,
+        b'{"EventNotificationAlert":' + EVENT + b"}",
+        XML,
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<!-- c -->' + XML,
+        b'<n:EventNotificationAlert xmlns:n="http://x" version="2.0">\n<n:eventType>\nheartBeat\n'
+        b"</n:eventType></n:EventNotificationAlert>",
+        multipart(b'Content-Disposition: form-data; name="event_log"\r\n\r\n' + EVENT),
+        multipart(b"\r\n" + XML),
+        multipart(b"Content-Type: image/jpeg\r\n\r\n[jpeg 9000 0011]", b"\r\n" + EVENT, b"\r\n{}"),
+        multipart(b"\r\n" + EVENT).replace(b"\r\n", b"\n"),
+    ],
+    ids=["json", "bom", "wrapped", "xml", "declared", "namespace", "part", "xml part", "2nd", "lf"],
+)
+def test_an_isapi_event_is_found_whatever_it_comes_in(payload: bytes) -> None:
+    """JSON or XML, alone or in a part, wrapped or not: the same object."""
+    assert CODECS["isapi_event"](payload) == {"eventType": "heartBeat"}
+
+
+def test_xml_becomes_objects_texts_and_arrays() -> None:
+    """An element is its children by name, or its text; two of one name are an array."""
+    payload = b"<a><b><c>1</c></b><d>&lt;x&gt;</d><e>1</e><e>2</e><e><f>3</f></e><g/></a>"
+    found = CODECS["isapi_event"](payload)
+    assert found == {"a": {"b": {"c": "1"}, "d": "<x>", "e": ["1", "2", {"f": "3"}], "g": ""}}
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"<a><b></a>", DeadLetterReason.BAD_ENCODING),
+        (b"<a>\xff</a>", DeadLetterReason.BAD_ENCODING),
+        (b'<!DOCTYPE a [<!ENTITY b "bbbb">]><a>&b;</a>', DeadLetterReason.BAD_ENCODING),
+        ("<a>1</a>".encode("utf-16"), DeadLetterReason.BAD_ENCODING),
+        (b"<a>" * 100 + b"</a>" * 100, DeadLetterReason.TOO_DEEP),
+        (multipart(b"Content-Type: image/jpeg\r\n\r\n[jpeg 9 0]"), DeadLetterReason.BAD_ENCODING),
+        (b"--", DeadLetterReason.BAD_ENCODING),
+        (multipart(b"\r\n{"), DeadLetterReason.BAD_JSON),
+        (b"a=1", DeadLetterReason.BAD_JSON),
+    ],
+)
+def test_what_is_no_isapi_event_says_why(payload: bytes, reason: DeadLetterReason) -> None:
+    """Entities are refused before they can grow; nothing is raised but a reason."""
+    with pytest.raises(DecodeError) as caught:
+        CODECS["isapi_event"](payload)
+    assert caught.value.reason is reason
