@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from ingest import influxql
 from ingest.influxdb_address import Address
 from ingest.influxdb_connection import Connection
-from ingest.line_protocol import LineEncoder
+from ingest.line_protocol import encode_lines
 from ingest.measurement import measurement_named
 from ingest.point import Point
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
@@ -33,13 +33,12 @@ class InfluxStore:
 
     def __init__(self, address: Address) -> None:
         self._connection = Connection(address)
-        self._lines = LineEncoder()
 
     def write(self, points: Sequence[Point]) -> Sequence[Rejected]:
         """Store all points except those it returns; see SeriesStore."""
         rejected: list[Rejected] = []
         for start in range(0, len(points), LINES_A_REQUEST):
-            lines = self._lines.encode(points[start : start + LINES_A_REQUEST])
+            lines = encode_lines(points[start : start + LINES_A_REQUEST])
             rejected += self._deliver(lines, start)
         return rejected
 

@@ -1,28 +1,34 @@
 """Points as InfluxDB line protocol, one line a point, nanoseconds.
 
-A series key is escaped once and kept with its series; the fields of a measurement are written by
-a function made once for each combination of types that occurs, so that a line costs one f-string
-instead of a loop.
+A series key is escaped once and kept with its series; the fields of each kind of observation are
+written by a function made once, so that a line costs one f-string instead of a loop.
 
 Source: InfluxDB 1.8 documentation, "InfluxDB line protocol reference".
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+import msgspec
+
+from devices.observation import Observation
 from devices.source import Source
-from ingest.measurement import MEASUREMENTS, FieldKind
+from ingest.measurement import MEASUREMENT_OF, Field, FieldKind
 
 if TYPE_CHECKING:
     from ingest.point import Point
 
 _KEY_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
-_TEXT_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\""})
-_FORMATS = {FieldKind.FLOAT: "{%s!r}", FieldKind.INTEGER: "{%s}i", FieldKind.BOOLEAN: "{%s}"}
+_FORMATS = {
+    FieldKind.FLOAT: "{%s!r}",
+    FieldKind.INTEGER: "{%s}i",
+    FieldKind.BOOLEAN: "{%s}",
+    FieldKind.TEXT: '"{%s._value_}"',  # Half as dear as the member itself.
+}
 
-Write = Callable[[str, tuple[Any, ...], int], str]
-"""Series key, fields and nanoseconds to a line."""
+_Write = Callable[[str, Any, int], str]
+"""Series key, observation and nanoseconds to a line."""
 
 
 def series_key(measurement: str, tags: Iterable[tuple[str, str]]) -> str:
@@ -36,53 +42,47 @@ def series_key(measurement: str, tags: Iterable[tuple[str, str]]) -> str:
     return measurement + "".join(written)
 
 
-def field_text(text: str) -> str:
-    """Return the inside of a quoted string field."""
-    return text.translate(_TEXT_ESCAPES)
+def encode_lines(points: Sequence["Point"]) -> list[str]:
+    """Return one line a point, in order, without line ends."""
+    write = _WRITE
+    return [
+        write[point.observation.__class__](point.series.key, point.observation, point.time)
+        for point in points
+    ]
 
 
-class LineEncoder:
-    """Writes points as lines, with the functions for what it has met."""
-
-    def __init__(self) -> None:
-        self._writers: dict[str, dict[tuple[type, ...], Write]] = {
-            name: {} for name in MEASUREMENTS
-        }
-
-    def encode(self, points: Sequence["Point"]) -> list[str]:
-        """Return one line a point, in order, without line ends."""
-        lines = []
-        writers = self._writers
-        for point in points:
-            series, fields = point.series, point.fields
-            known = writers[series.measurement]
-            types = tuple(map(type, fields))
-            write = known.get(types)
-            if write is None:
-                write = known[types] = _compile(series.measurement, types)
-            lines.append(write(series.key, fields, point.time))
-        return lines
-
-
-def _compile(measurement: str, types: tuple[type, ...]) -> Write:
-    """Return what writes the line of a point with fields of these types."""
-    source = Source(f"line of {measurement}", "key", "fields", "time")
-    escape = source.name(field_text, "escape")
-    values = [f"value{place}" for place in range(len(types))]
-    pieces = []
-    for field, kind, value in zip(MEASUREMENTS[measurement].fields, types, values, strict=True):
-        if kind is type(None):
-            continue
-        if field.kind is FieldKind.TEXT:
-            written = f"{{{value}}}" if _is_plain(kind) else f"{{{escape}({value})}}"
-            pieces.append(f'{field.name}="{written}"')
+def _compile(kind: type[Observation]) -> _Write:
+    """Return what writes the line of a kind of observation, of which a field at least is said."""
+    source = Source(f"line of {kind.__name__}", "key", "observation", "time")
+    declared = {field.name: field for field in msgspec.structs.fields(kind)}
+    always: list[str] = []
+    maybe: list[Field] = []
+    for field in MEASUREMENT_OF[kind].fields:
+        _check_words(kind, field, declared[field.name].type)
+        if declared[field.name].default is None:
+            maybe.append(field)
         else:
-            pieces.append(f"{field.name}={_FORMATS[field.kind] % value}")
-    source.line(f"{', '.join(values)}, = fields")
-    source.line(f"return f'{{key}} {','.join(pieces)} {{time}}'")
+            always.append(_written(field, f"observation.{field.name}"))
+    source.line(f"line = f'{{key}} {','.join(always)}'" if always else "line = ''")
+    for field in maybe:
+        source.line(f"value = observation.{field.name}")
+        with source.inside("if value is not None:"):
+            source.line(f"line += f',{_written(field, 'value')}'")
+    source.line(f"return f'{'{line}' if always else '{key} {line[1:]}'} {{time}}'")
     return source.compile()
 
 
-def _is_plain(kind: type) -> bool:
-    """Return whether a text type is a closed list of words none of which needs escaping."""
-    return issubclass(kind, StrEnum) and all(field_text(word) == word for word in kind)
+def _written(field: Field, value: str) -> str:
+    return f"{field.name}={_FORMATS[field.kind] % value}"
+
+
+def _check_words(kind: type[Observation], field: Field, declared: Any) -> None:
+    """Raise TypeError for a text that is no word of a closed list, or needs escaping."""
+    words = [one for one in (declared, *get_args(declared)) if isinstance(one, type)]
+    choices = next((one for one in words if issubclass(one, StrEnum)), ())
+    is_plain = choices and all(word.isidentifier() for word in choices)
+    if field.kind is FieldKind.TEXT and not is_plain:
+        raise TypeError(f"{kind.__name__}.{field.name} is no closed list of plain words")
+
+
+_WRITE: dict[type, _Write] = {kind: _compile(kind) for kind in MEASUREMENT_OF}

@@ -47,11 +47,13 @@ class Measurement:
 
     Attributes:
         values: Reads an observation's fields, in order; None where it says nothing.
+        may_be_blank: Whether an observation may say nothing at all.
     """
 
     name: str
     fields: tuple[Field, ...]
     values: Callable[[Observation], tuple[Any, ...]]
+    may_be_blank: bool
 
     def field(self, name: str) -> Field:
         """Return a field by name.
@@ -66,12 +68,12 @@ class Measurement:
         raise ValueError(f"{self.name} has no field {name!r}; it has {known}")
 
 
-def _measurement(name: str, *fields: Field) -> Measurement:
+def _measurement(name: str, *fields: Field, may_be_blank: bool = False) -> Measurement:
     names = [field.name for field in fields]
     values = attrgetter(*names)
     if len(names) == 1:  # With one name attrgetter gives the bare value.
-        return Measurement(name, fields, lambda observation: (values(observation),))
-    return Measurement(name, fields, values)
+        return Measurement(name, fields, lambda one: (values(one),), may_be_blank)
+    return Measurement(name, fields, values, may_be_blank)
 
 
 TEMPERATURE = _measurement(
@@ -94,6 +96,7 @@ ELECTRICITY = _measurement(
     "electricity",
     Field("power_w", FieldKind.FLOAT, "W", "power drawn"),
     Field("energy_wh", FieldKind.FLOAT, "Wh", "the meter's cumulative counter"),
+    may_be_blank=True,
 )
 LIT_WINDOW = _measurement(
     "lit_window",
@@ -105,6 +108,7 @@ DEVICE_STATUS = _measurement(
     Field("battery", FieldKind.FLOAT, "%", "charge left"),
     Field("signal", FieldKind.FLOAT, "", "radio signal in dBm or the device's own unit"),
     Field("sequence", FieldKind.INTEGER, "", "the device's message number"),
+    may_be_blank=True,
 )
 
 MEASUREMENTS: dict[str, Measurement] = {

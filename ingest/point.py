@@ -7,7 +7,6 @@ device in one second both live. (What has no device time gets a new one when it 
 """
 
 from collections.abc import Sequence
-from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -16,6 +15,7 @@ from devices.observation import Observation, TimeSource
 from devices.registry import Registry
 from ingest.line_protocol import series_key
 from ingest.measurement import MEASUREMENT_OF, TAGS, tag_text
+from ingest.message import Message
 
 NANOSECONDS = 1_000_000
 """In a millisecond; also how many events one millisecond of one series can tell apart."""
@@ -37,10 +37,10 @@ class Series(msgspec.Struct, frozen=True, gc=False):
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
-    """One point: fields in the measurement's order, None where nothing is said; time in ns."""
+    """One point: the fields are what the observation says of its measurement; time in ns."""
 
     series: Series
-    fields: tuple[Any, ...]
+    observation: Observation
     time: int
 
 
@@ -58,14 +58,12 @@ class PointEncoder:
 
     def __init__(self) -> None:
         self._registry: Registry | None = None
-        self._stays: dict[type[Observation], dict[tuple[str, str], _Stay]] = {}
+        self._stays: dict[type[Observation], _Stays] = {}
 
     def encode(
         self,
         observations: Sequence[Observation],
-        *,
-        payload: bytes,
-        topic: str,
+        message: Message,
         position: int,
         registry: Registry,
     ) -> list[Point]:
@@ -77,48 +75,51 @@ class PointEncoder:
             self._registry, self._stays = registry, {kind: {} for kind in MEASUREMENT_OF}
         points = []
         for observation in observations:
-            kind = observation.__class__
-            fields = MEASUREMENT_OF[kind].values(observation)
-            if fields.count(None) == len(fields):
+            kind, at, channel = observation.__class__, observation.observed_at, observation.channel
+            if kind in _MAY_BE_BLANK and _is_blank(observation):
                 continue
-            at, channel = observation.observed_at, (observation.device_id, observation.channel)
-            stay = self._stays[kind].get(channel)
+            stays = self._stays[kind]
+            key = (observation.device_id, channel) if channel else observation.device_id
+            stay = stays.get(key)
             if stay is None or not stay[0] <= at < stay[1]:
-                stay = self._find(kind, channel, at, registry)
-            digits = _identity(observation, payload, topic, position)
-            points.append(Point(stay[2], fields, at * NANOSECONDS + digits))
+                stay = stays[key] = self._find(observation, registry)
+            if observation.event_id is not None:
+                digits = crc32(observation.event_id.encode("utf-8", "replace")) % NANOSECONDS
+            elif observation.time_source is _DEVICE:
+                topic = crc32(message.topic.encode("utf-8", "replace"))
+                digits = crc32(message.payload, topic) % NANOSECONDS
+            else:
+                digits = position % NANOSECONDS
+            points.append(Point(stay[2], observation, at * NANOSECONDS + digits))
         return _told_apart(points) if len(points) > 1 else points
 
-    def _find(
-        self, kind: type[Observation], channel: tuple[str, str], at: int, registry: Registry
-    ) -> "_Stay":
-        """Return the series of a device's channel where the device stood, and keep it."""
-        since, until, place = registry.stay(channel[0], at)
+    def _find(self, observation: Observation, registry: Registry) -> "_Stay":
+        """Return the series of a device's channel where the device stood, making room for it."""
+        kind, device = observation.__class__, observation.device_id
+        since, until, place = registry.stay(device, observation.observed_at)
         series = make_series(
             MEASUREMENT_OF[kind].name,
-            device=channel[0],
-            channel=channel[1],
+            device=device,
+            channel=observation.channel,
             site=place.site if place else "",
             grid=(place.grid if place else None) or "",
         )
-        stays = self._stays[kind]
-        if len(stays) >= _SERIES_KEPT:
-            stays.clear()
-        stays[channel] = stay = (since, until, series)
-        return stay
+        if len(self._stays[kind]) >= _SERIES_KEPT:
+            self._stays[kind].clear()
+        return since, until, series
 
 
 _Stay = tuple[int, int, Series]
 """From when and until when (milliseconds UTC, until excluded) a device's channel is a series."""
+_Stays = dict[str | tuple[str, str], _Stay]
+"""By device, or device and channel."""
+
+_MAY_BE_BLANK = {kind for kind, measurement in MEASUREMENT_OF.items() if measurement.may_be_blank}
 
 
-def _identity(observation: Observation, payload: bytes, topic: str, position: int) -> int:
-    """Return six digits that are the same whenever the same observation comes again."""
-    if observation.event_id is not None:
-        return crc32(observation.event_id.encode("utf-8", "replace")) % NANOSECONDS
-    if observation.time_source is _DEVICE:
-        return crc32(payload, crc32(topic.encode("utf-8", "replace"))) % NANOSECONDS
-    return position % NANOSECONDS
+def _is_blank(observation: Observation) -> bool:
+    fields = MEASUREMENT_OF[observation.__class__].values(observation)
+    return fields.count(None) == len(fields)
 
 
 def _told_apart(points: list[Point]) -> list[Point]:
@@ -137,5 +138,5 @@ def _told_apart(points: list[Point]) -> list[Point]:
             time = start + crc32(b"%d/%d" % (point.time, repeat)) % NANOSECONDS
         taken.add((point.series.key, time))
         if repeat:
-            points[index] = Point(point.series, point.fields, time)
+            points[index] = Point(point.series, point.observation, time)
     return points

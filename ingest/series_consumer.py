@@ -160,13 +160,7 @@ class _Work:
         ):
             if isinstance(outcome, tuple):
                 self._stored += 1
-                points += encode(
-                    outcome,
-                    payload=message.payload,
-                    topic=message.topic,
-                    position=position,
-                    registry=registry,
-                )
+                points += encode(outcome, message, position, registry)
             elif isinstance(outcome, Ignored):
                 self._ignored[f"ignored:{outcome.reason.value}"] += 1
             else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest import series_sql as sql
-from ingest.measurement import MEASUREMENTS, measurement_named
+from ingest.measurement import MEASUREMENT_OF, MEASUREMENTS, measurement_named
 from ingest.point import Point, Series
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
 from ingest.refusal import Rejected, StoreHeld
@@ -117,7 +117,7 @@ class SqliteStore:
             for point in points:
                 series, time = point.series, point.time
                 number = ids.get(series.key) or self._register(connection, series)
-                rows[series.measurement].append((number, time, *point.fields))
+                rows[series.measurement].append((number, time, *_fields(point)))
                 if time > newest.get(number, 0):
                     newest[number] = time
             for name, measured in rows.items():
@@ -170,7 +170,7 @@ def _rejected(points: Sequence[Point]) -> list[Rejected]:
     numbers = [
         abs(value)
         for point in points
-        for value in point.fields
+        for value in _fields(point)
         if value.__class__ is float or value.__class__ is int
     ]
     if sum(numbers) < _INT64:
@@ -178,8 +178,12 @@ def _rejected(points: Sequence[Point]) -> list[Rejected]:
     return [
         Rejected(index, words)
         for index, point in enumerate(points)
-        if (words := _fault(point.fields))
+        if (words := _fault(_fields(point)))
     ]
+
+
+def _fields(point: Point) -> tuple[Any, ...]:
+    return MEASUREMENT_OF[point.observation.__class__].values(point.observation)
 
 
 def _fault(fields: tuple[Any, ...]) -> str:

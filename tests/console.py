@@ -80,11 +80,7 @@ class World:
             point
             for position, one in enumerate(observations)
             for point in encoder.encode(
-                [one],
-                payload=b"",
-                topic="t",
-                position=position,
-                registry=self.context.registry(),
+                [one], Message("t", b"", one.received_at), position, self.context.registry()
             )
         ]
         assert not store.write(points)

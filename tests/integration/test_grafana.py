@@ -30,6 +30,7 @@ from devices.observation import (
 from devices.registry import History, Place, PlaceKind, Registry
 from gatehouse.cli import dashboards as commands
 from gatehouse.failure import Failure
+from ingest.message import Message
 from ingest.point import PointEncoder
 from ingest.series import open_store
 from tests.servers import InfluxDB
@@ -80,9 +81,7 @@ def database(influxdb_server: InfluxDB, tmp_path_factory: pytest.TempPathFactory
     points = [
         point
         for position, observation in enumerate(week(), 1)
-        for point in encoder.encode(
-            [observation], payload=b"", topic="t", position=position, registry=REGISTRY
-        )
+        for point in encoder.encode([observation], Message("t", b"", 0), position, REGISTRY)
     ]
     assert not store.write(points)
     store.close()

@@ -12,6 +12,7 @@ import pytest
 from ingest.influxdb import LINES_A_REQUEST
 from ingest.point import Point, make_series
 from ingest.series import Rejected, SeriesStore, StoreHeld, open_store
+from tests.observed import metered
 from tests.servers import InfluxDB, wait_until
 
 SERIES = make_series("electricity", device="meter", site="east")
@@ -19,7 +20,7 @@ T0 = 1_581_681_600_000_000_000
 
 
 def points(count: int) -> list[Point]:
-    return [Point(SERIES, (float(number), None), T0 + number) for number in range(count)]
+    return [Point(SERIES, metered(power_w=float(number)), T0 + number) for number in range(count)]
 
 
 def stored(server: InfluxDB, database: str) -> int:
@@ -78,7 +79,7 @@ def test_type_conflict_rejects_only_its_points(influxdb: InfluxDB, store: Series
     foreign = f'electricity,device=other energy_wh="much" {T0}'.encode()
     urllib.request.urlopen(f"{influxdb.url}/write?db=iot", foreign, timeout=10).close()
     batch = points(100)
-    conflict = Point(SERIES, (1.0, 2.0), T0 + 200)
+    conflict = Point(SERIES, metered(power_w=1.0, energy_wh=2.0), T0 + 200)
     rejected = store.write([*batch[:40], conflict, *batch[40:]])
     assert [refusal.index for refusal in rejected] == [40]
     assert "type conflict" in rejected[0].words
@@ -106,7 +107,7 @@ def test_series_limit_of_the_server_holds(influxdb: InfluxDB, store: SeriesStore
     )
     influxdb.start()
     many = [
-        Point(make_series("electricity", device=f"meter-{number}"), (1.0, None), T0)
+        Point(make_series("electricity", device=f"meter-{number}"), metered(power_w=1.0), T0)
         for number in range(5)
     ]
     with pytest.raises(StoreHeld, match="limit of its configuration"):

@@ -20,8 +20,10 @@ from devices.observation import (
 )
 from devices.registry import History, Place, PlaceKind, Registry
 from ingest.measurement import MEASUREMENTS
-from ingest.point import NANOSECONDS, Point, PointEncoder, make_series
+from ingest.message import Message
+from ingest.point import NANOSECONDS, Point, PointEncoder
 from ingest.series import Bucket, Function, SeriesStore, open_store
+from tests.observed import fields_of
 from tests.property.test_line_protocol import points
 from tests.servers import InfluxDB
 
@@ -54,7 +56,7 @@ def encoded(observations: Sequence[Observation]) -> list[Point]:
         point
         for position, observation in enumerate(observations, 1)
         for point in encoder.encode(
-            [observation], payload=b"%d" % position, topic="t", position=position, registry=REGISTRY
+            [observation], Message("t", b"%d" % position, NIGHT), position, REGISTRY
         )
     ]
 
@@ -245,16 +247,20 @@ def test_nothing_stored_is_no_answer_and_no_error(store: SeriesStore) -> None:
 def test_poison_is_returned_and_its_neighbours_are_stored(store: SeriesStore) -> None:
     """Points no store can hold come back with words; everything around them is there."""
     good = encoded([gun(NIGHT + step * SECOND, 36.0) for step in range(40)])
-    series = make_series("temperature", device="gun")
-    poison = {
-        0: Point(series, (float("nan"), None, None, None), NIGHT * NANOSECONDS),
-        17: Point(series, (float("inf"), None, None, None), NIGHT * NANOSECONDS),
-        39: Point(
-            make_series("device_status", device="gun"),
-            (None, None, None, 2**63),
-            NIGHT * NANOSECONDS,
-        ),
-    }
+    when = {"device_id": "gun", "observed_at": NIGHT, "received_at": NIGHT}
+    poison = dict(
+        zip(
+            (0, 17, 39),
+            encoded(
+                [
+                    gun(NIGHT, float("nan")),
+                    gun(NIGHT, float("inf")),
+                    DeviceStatus(sequence=2**63, **when),
+                ]
+            ),
+            strict=True,
+        )
+    )
     mixed = [poison.get(index, point) for index, point in enumerate(good)]
     rejected = store.write(mixed)
     assert [refusal.index for refusal in rejected] == [0, 17, 39]
@@ -286,9 +292,6 @@ def test_any_point_comes_back_as_it_was(store: SeriesStore, batch: Point) -> Non
         if (reading.channel, reading.site, reading.grid)
         == (series.channel, series.site, series.grid)
     ]
-    names = [field.name for field in MEASUREMENTS[series.measurement].fields]
-    said = {
-        name: value for name, value in zip(names, batch.fields, strict=True) if value is not None
-    }
+    said = {name: value for name, value in fields_of(batch).items() if value is not None}
     assert found
     assert any(said.items() <= reading.fields.items() for reading in found)

@@ -67,7 +67,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_worst_outcome_of_a_message_wins(desk: Desk) -> None:
     """Stored, ignored and dead messages are counted once each, and points by themselves."""
-    desk.shelf.refuses = lambda point: point.fields[0] > 40
+    desk.shelf.refuses = lambda point: point.observation.celsius > 40
     desk.handle(b"t 36.5", b"t 36.5 41.0 42.0", b"i", b"garbage")
     books = desk.books
     assert (books.stored, books.ignored, books.dead_open) == (1, {"log_line": 1}, 2)
@@ -79,7 +79,7 @@ def test_worst_outcome_of_a_message_wins(desk: Desk) -> None:
 
 def test_a_refused_point_is_a_letter_with_the_words_of_the_store(desk: Desk) -> None:
     """A poison point spares its neighbours; its message is kept with device and reason."""
-    desk.shelf.refuses = lambda point: point.fields[0] > 40
+    desk.shelf.refuses = lambda point: point.observation.celsius > 40
     desk.handle(b"t 36.5", b"t 36.5 41.0", b"t 36.6")
     (letter,) = dead_letter.letters(desk.path, Selection())
     assert (letter.position, letter.payload, letter.device) == (2, b"t 36.5 41.0", "d1")
@@ -122,7 +122,7 @@ def test_lost_positions_are_counted(desk: Desk) -> None:
 
 def test_replay_stores_what_today_is_understood(desk: Desk) -> None:
     """Letters that stored nothing go through the decoder of the day; what fails again stays one."""
-    desk.shelf.refuses = lambda point: point.fields[0] > 40
+    desk.shelf.refuses = lambda point: point.observation.celsius > 40
     desk.handle(b"garbage", b"t 36.5 41.0", b"garbage", b"garbage")
     first, _, third, fourth = sorted(
         dead_letter.letters(desk.path, Selection()), key=lambda one: one.position
@@ -133,7 +133,7 @@ def test_replay_stores_what_today_is_understood(desk: Desk) -> None:
     )
     assert dead_letter.request_replay(desk.path, Selection()) == [first.id, third.id, fourth.id]
     desk.consumer.idle(NOON)
-    assert [one.fields[0] for one in desk.shelf.points.values()] == [36.5, 37.7]
+    assert [one.observation.celsius for one in desk.shelf.points.values()] == [36.5, 37.7]
     states = [dead_letter.letter(desk.path, one.id) for one in (first, third, fourth)]
     assert [one.state for one in states if one] == ["replayed", "replayed", "open"]
     assert states[2] is not None

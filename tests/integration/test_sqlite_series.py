@@ -14,6 +14,7 @@ import pytest
 
 from ingest.point import Point, make_series
 from ingest.series import Function, StoreHeld, open_store
+from tests.observed import metered
 
 SERIES = make_series("electricity", device="meter")
 T0 = 1_581_681_600_000_000_000
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def points(count: int) -> list[Point]:
-    return [Point(SERIES, (float(number), None), T0 + number) for number in range(count)]
+    return [Point(SERIES, metered(power_w=float(number)), T0 + number) for number in range(count)]
 
 
 def python(script: str, *arguments: str) -> subprocess.Popen[str]:
@@ -37,11 +38,12 @@ WRITER = """
     import sys
     from pathlib import Path
     from ingest.point import Point, make_series
+    from tests.observed import metered
     from ingest.series import open_store
     store = open_store(None, token=None, data_dir=Path(sys.argv[1]))
     series, batch = make_series("electricity", device="meter"), 500
     for start in range(0, 10**9, batch):
-        points = [Point(series, (1.0, None), time) for time in range(start, start + batch)]
+        points = [Point(series, metered(power_w=1.0), time) for time in range(start, start + batch)]
         assert not store.write(points)
         print(start + batch, flush=True)
 """
@@ -125,7 +127,7 @@ def test_a_file_of_an_older_version_gets_its_new_fields(tmp_path: Path) -> None:
         )
     old.close()
     store = open_store(None, token=None, data_dir=tmp_path)
-    store.write([Point(SERIES, (1.0, 2.0), T0)])
+    store.write([Point(SERIES, metered(power_w=1.0, energy_wh=2.0), T0)])
     assert store.last("electricity")[0].fields == {"power_w": 1.0, "energy_wh": 2.0}
     store.close()
 

@@ -68,7 +68,7 @@ class BooksMachine(RuleBasedStateMachine):
     @rule(limit=st.sampled_from([0.0, 37.0, 40.0]))
     def refuse(self, limit: float) -> None:
         """The store refuses values above a limit for good; 0: none."""
-        self.shelf.refuses = lambda point: bool(limit) and point.fields[0] > limit
+        self.shelf.refuses = lambda point: bool(limit) and point.observation.celsius > limit
 
     @rule()
     def crash_after_the_store_accepted(self) -> None:

@@ -1,34 +1,68 @@
 """Lines say what the point says, whatever stands in it."""
 
 import string
+from enum import StrEnum
 from typing import Any
 
-from hypothesis import given
+import msgspec
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ingest.line_protocol import LineEncoder
-from ingest.measurement import MEASUREMENTS, TAGS, FieldKind, Measurement, tag_text
+from devices.observation import (
+    BodySite,
+    Credential,
+    CrossingOutcome,
+    Direction,
+    Observation,
+)
+from ingest.line_protocol import encode_lines
+from ingest.measurement import (
+    MEASUREMENT_OF,
+    MEASUREMENTS,
+    TAGS,
+    FieldKind,
+    Measurement,
+    tag_text,
+)
 from ingest.point import Point, make_series
+from tests.observed import fields_of, observed
 
 VALUES = {
     FieldKind.FLOAT: st.floats(allow_nan=False, allow_infinity=False),
     FieldKind.INTEGER: st.integers(-(2**63), 2**63 - 1),
     FieldKind.BOOLEAN: st.booleans(),
-    FieldKind.TEXT: st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00")),
+}
+WORDS: dict[str, st.SearchStrategy[Any]] = {
+    "body_site": st.sampled_from(BodySite),
+    "adjusted_to": st.sampled_from(BodySite),
+    "direction": st.sampled_from(Direction),
+    "outcome": st.sampled_from(CrossingOutcome),
+    "credential": st.sampled_from(Credential),
 }
 ODD = st.text(st.sampled_from(string.ascii_letters + ' ,=\\"\n\r\t%{}#东门\x00\ud800'))
 
 
 @st.composite
+def observations(draw: st.DrawFn) -> Observation:
+    """Draw an observation that says something; what needs a value has one."""
+    kind = draw(st.sampled_from(list(MEASUREMENT_OF)))
+    fields = {}
+    for field in msgspec.structs.fields(kind):
+        known = {one.name: one for one in MEASUREMENT_OF[kind].fields}.get(field.name)
+        if known is None:
+            continue
+        values = WORDS[known.name] if known.kind is FieldKind.TEXT else VALUES[known.kind]
+        fields[known.name] = draw(st.none() | values if field.default is None else values)
+    assume(any(value is not None for value in fields.values()))
+    return observed(kind, **fields)
+
+
+@st.composite
 def points(draw: st.DrawFn) -> Point:
-    measurement = draw(st.sampled_from(list(MEASUREMENTS.values())))
+    observation = draw(observations())
     tags = {name: draw(ODD) for name in TAGS}
-    fields = draw(
-        st.tuples(*(st.none() | VALUES[field.kind] for field in measurement.fields)).filter(
-            lambda values: any(value is not None for value in values)
-        )
-    )
-    return Point(make_series(measurement.name, **tags), fields, draw(st.integers(0, 2**62)))
+    series = make_series(MEASUREMENT_OF[type(observation)].name, **tags)
+    return Point(series, observation, draw(st.integers(0, 2**62)))
 
 
 def split(text: str, separator: str, *, quoted: bool = False) -> list[str]:
@@ -80,12 +114,12 @@ def parse(line: str, measurement: Measurement) -> tuple[dict[str, str], dict[str
 def test_line_says_what_the_point_says(point: Point) -> None:
     """Tags, every field bit for bit and the time come back out of the line."""
     measurement = MEASUREMENTS[point.series.measurement]
-    [line] = LineEncoder().encode([point])
+    [line] = encode_lines([point])
     tags, values, time = parse(line, measurement)
-    names = [field.name for field in measurement.fields]
-    said = dict(zip(names, point.fields, strict=True))
+    said = {name: value for name, value in fields_of(point).items() if value is not None}
     assert {name: repr(value) for name, value in values.items()} == {
-        name: repr(value) for name, value in said.items() if value is not None
+        name: repr(value.value if isinstance(value, StrEnum) else value)
+        for name, value in said.items()
     }
     assert tags == {name: getattr(point.series, name) for name in tags}
     assert time == point.time

@@ -1,51 +1,64 @@
 """How points are written as lines."""
 
-from typing import Any
-
 import pytest
 
-from devices.observation import BodySite, Credential, CrossingOutcome, Direction
-from ingest.line_protocol import LineEncoder
-from ingest.measurement import tag_text
+from devices.observation import (
+    BodySite,
+    Credential,
+    Crossing,
+    CrossingOutcome,
+    DeviceStatus,
+    Direction,
+    LitWindow,
+    Observation,
+    Temperature,
+)
+from ingest.line_protocol import encode_lines
+from ingest.measurement import MEASUREMENT_OF, tag_text
 from ingest.point import Point, make_series
+from tests.observed import metered, observed
 
 
-def line(measurement: str, *fields: Any, **tags: str) -> str:
-    [written] = LineEncoder().encode([Point(make_series(measurement, **tags), fields, 12)])
+def line(observation: Observation, **tags: str) -> str:
+    series = make_series(MEASUREMENT_OF[type(observation)].name, **tags)
+    [written] = encode_lines([Point(series, observation, 12)])
     return written
 
 
 @pytest.mark.parametrize(
-    ("measurement", "fields", "written"),
+    ("observation", "written"),
     [
-        pytest.param("electricity", (1.5, None), "power_w=1.5", id="later-field-missing"),
-        pytest.param("electricity", (None, 2.0), "energy_wh=2.0", id="first-field-missing"),
-        pytest.param("electricity", (37, 1e16), "power_w=37,energy_wh=1e+16", id="float"),
-        pytest.param("lit_window", (True,), "lit=True", id="boolean"),
-        pytest.param("device_status", (None, None, None, 7), "sequence=7i", id="integer"),
+        pytest.param(metered(power_w=1.5), "electricity power_w=1.5", id="later-field-missing"),
+        pytest.param(metered(energy_wh=2.0), "electricity energy_wh=2.0", id="first-missing"),
         pytest.param(
-            "temperature",
-            (36.6, BodySite.WRIST, None, -5.0),
-            'celsius=36.6,body_site="wrist",ambient_celsius=-5.0',
+            metered(power_w=37, energy_wh=1e16),
+            "electricity power_w=37,energy_wh=1e+16",
+            id="float",
+        ),
+        pytest.param(observed(LitWindow, lit=True), "lit_window lit=True", id="boolean"),
+        pytest.param(observed(DeviceStatus, sequence=7), "device_status sequence=7i", id="integer"),
+        pytest.param(
+            observed(Temperature, celsius=36.6, body_site=BodySite.WRIST, ambient_celsius=-5.0),
+            'temperature celsius=36.6,body_site="wrist",ambient_celsius=-5.0',
             id="word",
         ),
         pytest.param(
-            "crossing",
-            (Direction.IN, CrossingOutcome.ADMITTED, False, Credential.FACE, 0.5, None),
-            'direction="in",outcome="admitted",stranger=False,credential="face",score=0.5',
+            observed(
+                Crossing,
+                direction=Direction.IN,
+                outcome=CrossingOutcome.ADMITTED,
+                credential=Credential.FACE,
+                score=0.5,
+            ),
+            'crossing direction="in",outcome="admitted",stranger=False,credential="face",score=0.5',
             id="words-and-booleans",
-        ),
-        pytest.param(
-            "temperature",
-            (36.6, 'a "b" \\', None, None),
-            r'celsius=36.6,body_site="a \"b\" \\"',
-            id="text-is-escaped",
         ),
     ],
 )
-def test_fields(measurement: str, fields: tuple[Any, ...], written: str) -> None:
+def test_fields(observation: Observation, written: str) -> None:
     """Each kind of field is written as InfluxDB types it; what is not said is left out."""
-    assert line(measurement, *fields, device="d") == f"{measurement},device=d {written} 12"
+    measurement, fields = written.split(" ")
+    assert line(observation, device="d") == f"{measurement},device=d {fields} 12"
 
 
 @pytest.mark.parametrize(
@@ -63,21 +76,23 @@ def test_fields(measurement: str, fields: tuple[Any, ...], written: str) -> None
 )
 def test_tags(value: str, written: str) -> None:
     """A tag is escaped, and what no escape exists for is replaced by something visible."""
-    assert line("lit_window", True, device=value) == f"lit_window,device={written} lit=True 12"
+    assert (
+        line(observed(LitWindow, lit=True), device=value)
+        == f"lit_window,device={written} lit=True 12"
+    )
 
 
 def test_empty_tags_are_left_out() -> None:
     """InfluxDB refuses a tag without a value."""
-    assert line("lit_window", True, device="d", channel="", site="s").startswith(
-        "lit_window,device=d,site=s "
-    )
+    written = line(observed(LitWindow, lit=True), device="d", channel="", site="s")
+    assert written.startswith("lit_window,device=d,site=s ")
 
 
 def test_shapes_do_not_mix() -> None:
-    """Points of one measurement with different fields each keep their own format."""
+    """Points of one measurement with different fields each keep their own."""
     series = make_series("electricity", device="d")
-    points = [Point(series, fields, 1) for fields in ((1.0, None), (1.0, 2.0), (None, 2.0))]
-    assert LineEncoder().encode(points) == [
+    said = [metered(1.0), metered(1.0, 2.0), metered(None, 2.0)]
+    assert encode_lines([Point(series, one, 1) for one in said]) == [
         "electricity,device=d power_w=1.0 1",
         "electricity,device=d power_w=1.0,energy_wh=2.0 1",
         "electricity,device=d energy_wh=2.0 1",

@@ -6,15 +6,16 @@ import pytest
 
 from devices.observation import (
     BodySite,
-    Crossing,
     DeviceStatus,
     Electricity,
+    LitWindow,
     Observation,
     Temperature,
     TimeSource,
 )
 from devices.registry import History, Place, PlaceKind, Registry
 from ingest.measurement import MEASUREMENT_OF, MEASUREMENTS, TAGS
+from ingest.message import Message
 from ingest.point import NANOSECONDS, Point, PointEncoder
 
 NOON = 1_581_681_600_000
@@ -33,9 +34,7 @@ def reading(**changes: Any) -> Temperature:
 def points(
     *observations: Observation, payload: bytes = b"{}", topic: str = "t", position: int = 7
 ) -> list[Point]:
-    return PointEncoder().encode(
-        observations, payload=payload, topic=topic, position=position, registry=MOVED
-    )
+    return PointEncoder().encode(observations, Message(topic, payload, NOON), position, MOVED)
 
 
 def time_of(observation: Observation, **message: Any) -> int:
@@ -134,9 +133,8 @@ def test_what_an_encoder_remembers_does_not_outlive_a_move_or_a_registry() -> No
     home = Registry(bindings=History([("gun", (0, None, Place(PlaceKind.GATE, "home")))]))
 
     def site(at: int, registry: Registry) -> str:
-        [point] = encoder.encode(
-            [reading(observed_at=at)], payload=b"", topic="t", position=1, registry=registry
-        )
+        message = Message("t", b"", at)
+        [point] = encoder.encode([reading(observed_at=at)], message, 1, registry)
         return point.series.site
 
     assert [site(at, MOVED) for at in (NOON, NOON - 1, NOON, NOON - 1)] == [
@@ -173,9 +171,7 @@ def test_every_observation_has_its_measurement() -> None:
 
 def test_fields_follow_the_measurement() -> None:
     """Values stand in the measurement's order, None where the observation says nothing."""
-    [point] = points(reading(celsius=37.7, body_site=BodySite.FOREHEAD))
-    assert point.fields == (37.7, "forehead", None, None)
-    [crossing] = points(
-        Crossing(device_id="gun", observed_at=NOON, received_at=NOON, subject="r-1", stranger=True)
-    )
-    assert crossing.fields == ("unknown", "unknown", True, None, None, None)
+    measured = reading(celsius=37.7, body_site=BodySite.FOREHEAD)
+    assert MEASUREMENT_OF[Temperature].values(measured) == (37.7, "forehead", None, None)
+    window = LitWindow(device_id="gun", observed_at=NOON, received_at=NOON, lit=True)
+    assert MEASUREMENT_OF[LitWindow].values(window) == (True,)
