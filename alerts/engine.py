@@ -44,11 +44,14 @@ class _Watch(NamedTuple):
     """A rule's look at one kind of message.
 
     Attributes:
+        keys_of, step: The rule's.
         states: The rule and its states.
         context: What it may look at.
         places: Which of the message's observations it looks at.
     """
 
+    keys_of: Callable[[Observation, Context], Sequence[str]]
+    step: Callable[[str, Any, Evidence, Context], tuple[Any, Sequence[Finding]]]
     states: RuleStates
     context: Context
     places: tuple[int, ...]
@@ -207,10 +210,10 @@ class Engine:
         """Return who looks at messages whose observations are of these types."""
         watching: list[_Watch] = []
         for name, states in self._states.items():
-            observes = states.rule.observes
-            places = tuple(place for place, kind in enumerate(kinds) if kind in observes)
+            rule = states.rule
+            places = tuple(place for place, kind in enumerate(kinds) if kind in rule.observes)
             if places:
-                watching.append(_Watch(states, contexts[name], places))
+                watching.append(_Watch(rule.keys, rule.step, states, contexts[name], places))
         return watching
 
     def _judge(
@@ -218,28 +221,40 @@ class Engine:
     ) -> None:
         """Hand one message's observations to every key of every rule they concern."""
         for watch in watching:
-            states, context, places = watch
-            if len(places) > 1:
-                self._judge_several(observations, position, watch)
-                continue
-            observation = observations[places[0]]
-            for key in states.rule.keys(observation, context):
-                slot = states.slots.get(key)
-                if slot is None or position > slot.position:
-                    evidence, state = Evidence(observation, position), states.read(slot)
-                    after, findings = states.rule.step(key, state, evidence, context)
-                    if findings or after is not state:  # Mostly nothing changes.
+            keys_of, step, states, context, places = watch
+            slots = states.slots
+            for place in places:
+                observation = observations[place]
+                for key in keys_of(observation, context):
+                    slot = slots.get(key)
+                    if slot is None:
+                        state = states.blank
+                    elif position > slot.position:
+                        state = slot.state or states.read(slot)
+                    else:
+                        continue
+                    evidence = Evidence(observation, position)
+                    after, findings = step(key, state, evidence, context)
+                    if not findings and after is state:  # Mostly nothing changes.
+                        continue
+                    if len(places) == 1:
                         self._take(watch, key, (evidence,), after, findings)
+                        continue
+                    self._judge_several(observations, position, watch)
+                    break
+                else:
+                    continue
+                break
 
     def _judge_several(
         self, observations: Sequence[Observation], position: int, watch: _Watch
     ) -> None:
         """Hand each key all that one message says of it, so that it has seen all or nothing."""
-        states, context, places = watch
+        states, context = watch.states, watch.context
         inputs: dict[str, list[Evidence]] = {}
-        for place in places:
+        for place in watch.places:
             evidence = Evidence(observations[place], position)
-            for key in states.rule.keys(observations[place], context):
+            for key in watch.keys_of(observations[place], context):
                 inputs.setdefault(key, []).append(evidence)
         for key, several in inputs.items():
             slot = states.slots.get(key)

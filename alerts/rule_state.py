@@ -25,15 +25,16 @@ class Slot:
     """The state of one key.
 
     Attributes:
+        state: The state; None where it was loaded and has not been decoded yet.
         position: Position of the last input that changed it; 0 for none.
         due: When time itself has to be judged; milliseconds UTC, None for never.
         planned: The earliest entry for it in the agenda, None for none.
     """
 
-    __slots__ = ("_encoded", "_state", "due", "planned", "position")
+    __slots__ = ("_encoded", "due", "planned", "position", "state")
 
     def __init__(self, state: Any, *, encoded: bytes = b"", position: int = 0) -> None:
-        self._state = state
+        self.state = state
         self._encoded = encoded
         self.position = position
         self.due: int | None = None
@@ -41,20 +42,20 @@ class Slot:
 
     def read(self, decoder: msgspec.msgpack.Decoder[Any]) -> Any:
         """Return the state; one loaded from SQL is decoded when it is first needed."""
-        state = self._state
+        state = self.state
         if state is None:
-            state = self._state = decoder.decode(self._encoded)
+            state = self.state = decoder.decode(self._encoded)
             self._encoded = b""
         return state
 
     def write(self, state: Any) -> None:
         """Put a new state in the old one's place."""
-        self._state = state
+        self.state = state
         self._encoded = b""
 
     def encode(self) -> bytes:
         """Return the state as it is stored."""
-        return self._encoded or _encode(self._state)
+        return self._encoded or _encode(self.state)
 
 
 class RuleStates:
@@ -63,7 +64,7 @@ class RuleStates:
     def __init__(self, rule: Rule[Any]) -> None:
         self.rule = rule
         self.slots: dict[str, Slot] = {}
-        self._blank = rule.state()
+        self.blank = rule.state()
         self._decoder = msgspec.msgpack.Decoder(rule.state)
 
     def get(self, key: str) -> Any:
@@ -73,7 +74,7 @@ class RuleStates:
 
     def read(self, slot: Slot | None) -> Any:
         """Return a slot's state, the blank one where there is no slot."""
-        return slot.read(self._decoder) if slot is not None else self._blank
+        return slot.read(self._decoder) if slot is not None else self.blank
 
     def load(self, connection: Connection) -> None:
         """Read every key's state, undecoded."""

@@ -69,10 +69,13 @@ class Fever:
 
     def keys(self, observation: Observation, context: Context) -> Sequence[str]:
         """Return whom a reading is about; a crossing only tells a checkpoint who is next."""
-        if isinstance(observation, Crossing):
+        if isinstance(observation, Temperature):
+            if observation.body_site is _AMBIENT or observation.adjusted_to is _AMBIENT:
+                return ()
+        elif isinstance(observation, Crossing):
             moved_on = observation.outcome is _ADMITTED or observation.subject
             return (f"device:{observation.device_id}",) if moved_on else ()
-        if not isinstance(observation, Temperature) or not _is_of_a_body(observation):
+        else:
             return ()
         at = observation.observed_at
         place = context.registry.place(observation.device_id, at)
@@ -95,7 +98,10 @@ class Fever:
         place = context.registry.place(observation.device_id, observation.observed_at)
         limits = context.thresholds.at(place.site if place else None).fever
         reading = read(observation, limits, is_checkpoint=is_guarded(place))
-        if reading is None or readings.is_known(state.ring, reading, entries=ENTRIES):
+        if reading is None:
+            return state, ()
+        is_event = observation.event_id is not None
+        if readings.is_known(state.ring, reading, entries=ENTRIES, is_event=is_event):
             return state, ()
         ring = readings.insert(state.ring, reading, keep=KEEP, entries=ENTRIES)
         state = FeverState(ring, state.baseline, state.waits, state.episodes)
@@ -147,10 +153,6 @@ class Fever:
         if incident_key.startswith("device:"):
             return incident_key.rpartition("#")[0]
         return incident_key
-
-
-def _is_of_a_body(observation: Temperature) -> bool:
-    return observation.body_site is not _AMBIENT and observation.adjusted_to is not _AMBIENT
 
 
 def _named(observation: Temperature, context: Context) -> str | None:

@@ -54,22 +54,33 @@ def insert(ring: bytes, reading: Reading, *, keep: int, entries: int) -> bytes:
         keep: Entries older than the newest by more than this, in milliseconds, are dropped.
         entries: At most so many are kept, the newest.
     """
-    entry = _ENTRY.pack(*reading)
-    if not ring or _time(ring, len(ring) - _ENTRY.size) <= reading.observed_at:
+    entry, at = _ENTRY.pack(*reading), reading.observed_at
+    newest = _time(ring, len(ring) - _ENTRY.size) if ring else at
+    if newest <= at:
+        newest = at
         ring += entry
     else:
         times = [time for time, *_ in _ENTRY.iter_unpack(ring)]
-        place = bisect_right(times, reading.observed_at) * _ENTRY.size
+        place = bisect_right(times, at) * _ENTRY.size
         ring = ring[:place] + entry + ring[place:]
-    oldest = _time(ring, len(ring) - _ENTRY.size) - keep
     start = max(0, len(ring) - entries * _ENTRY.size)
-    while _time(ring, start) < oldest:
+    while _time(ring, start) < newest - keep:
         start += _ENTRY.size
-    return ring[start:]
+    return ring[start:] if start else ring
 
 
-def is_known(ring: bytes, reading: Reading, *, entries: int) -> bool:
-    """Return whether a reading is a repeat, or so old that nobody can tell any more."""
+def is_known(ring: bytes, reading: Reading, *, entries: int, is_event: bool) -> bool:
+    """Return whether a reading is a repeat, or so old that nobody can tell any more.
+
+    Args:
+        ring: Entries sorted by time.
+        reading: The one that may be a repeat.
+        entries: As many are kept.
+        is_event: Its identity is the device's own, so that it may come again with another time;
+            else its time is part of it, and what is newer than every entry is new.
+    """
+    if not ring or (not is_event and _time(ring, len(ring) - _ENTRY.size) < reading.observed_at):
+        return False
     if len(ring) >= entries * _ENTRY.size and reading.observed_at < _time(ring, 0):
         return True
     return _holds(ring, reading.identity)
