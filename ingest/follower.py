@@ -13,10 +13,12 @@ handled but not made durable is handled again.
 """
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
@@ -192,7 +194,9 @@ class Follower:
         else:
             self._news.wait(IDLE_S)
         if time.monotonic() - self._idled >= IDLE_S:
-            self._consumer.idle(self._frontier())
+            with _held_by_journal():
+                frontier = self._frontier()
+            self._consumer.idle(frontier)
             self._idled = time.monotonic()
             self.durable = _durable_position(self._consumer)
         if self._held:
@@ -227,7 +231,8 @@ class Follower:
         batches = list(self._from_memory())
         if not batches and self._offered > self.position:
             head = self._journal.head
-            batches = self._journal.read(self.position, messages=GATHERED)
+            with _held_by_journal():
+                batches = self._journal.read(self.position, messages=GATHERED)
             if not batches:
                 self.position = head
         if not batches:
@@ -257,6 +262,15 @@ class Follower:
             messages.extend(batch.messages)
             outcomes.extend(self._stage.outcomes(batch))
         return Batch(first.base, messages), outcomes
+
+
+@contextmanager
+def _held_by_journal() -> Iterator[None]:
+    """Turn a disk that cannot be read now into a wait."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Held(f"the journal cannot be read: {error}") from error
 
 
 def _starting_position(consumer: Consumer, journal: Journal) -> int:

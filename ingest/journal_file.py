@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -25,18 +26,29 @@ _BESIDES = ("", "-wal", "-shm")
 _PAGE_BYTES = 32 * 1024
 """Rows are blobs of kilobytes: half the CPU of SQLite's default page (tests/bench)."""
 _CHECKPOINT_PAGES = 128
+_BUSY_S = 5
 _WAL_KEPT_BYTES = 16 * 1024 * 1024
 _CREATE = """CREATE TABLE IF NOT EXISTS batch (
     base INTEGER PRIMARY KEY, count INTEGER NOT NULL, first_at INTEGER NOT NULL,
     last_at INTEGER NOT NULL, format INTEGER NOT NULL, checksum INTEGER NOT NULL,
     body BLOB NOT NULL)"""
 _INSERT = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
-_FROM = "base >= coalesce((SELECT max(base) FROM batch WHERE base <= :first), 0)"
+_FROM = "base >= coalesce((SELECT max(base) FROM batch WHERE base <= ?), 0)"
 _READ = f"SELECT base, count, format, checksum, body FROM batch WHERE {_FROM} ORDER BY base"  # noqa: S608 - constants only
-_ARRIVAL = f"SELECT first_at FROM batch WHERE {_FROM} ORDER BY base LIMIT 1"  # noqa: S608 - as above
-_SPAN = """SELECT (SELECT first_at FROM batch ORDER BY base LIMIT 1),
-    (SELECT last_at FROM batch ORDER BY base DESC LIMIT 1)"""
+_ARRIVAL = f"SELECT CAST(first_at AS INTEGER) FROM batch WHERE {_FROM} ORDER BY base LIMIT 1"  # noqa: S608 - as above
+_LAST_ARRIVAL = "SELECT CAST(last_at AS INTEGER) FROM batch ORDER BY base DESC LIMIT 1"
 _LAST = "SELECT base, count, format, checksum, body FROM batch ORDER BY base DESC LIMIT 1"
+_ABOUT_CONTENT = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,  # Our statements are right: the schema is not, or the file's version.
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CONSTRAINT,  # A position that was never given is there already.
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_TOOBIG,
+    }
+)
+"""SQLite's errors that waiting, room and rights do not mend."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Message]).decode
@@ -47,7 +59,7 @@ class FileDamaged(Exception):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A row as found; ``messages`` is None where it is damaged, and ``count`` then 0."""
+    """A row as found; where it is damaged ``messages`` is None, and ``count`` and ``size`` 0."""
 
     base: int
     count: int
@@ -61,18 +73,14 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Extent(msgspec.Struct, frozen=True):
-    """What a file holds.
+    """How far a file goes.
 
     Attributes:
         last: The last position of its last row; where that is damaged, the last before it.
-        first_at: The first arrival, milliseconds UTC; 0 where there is none.
-        last_at: The last arrival.
         torn: Whether the last row is damaged: nobody knows how many positions it held.
     """
 
     last: int
-    first_at: int = 0
-    last_at: int = 0
     torn: bool = False
 
 
@@ -112,23 +120,25 @@ class JournalFile:
         return connection
 
     def extent(self) -> Extent:
-        """Return what the file holds.
+        """Return how far the file goes; of what it holds one row is read.
 
         Raises:
             FileDamaged: It cannot be read.
         """
-        try:
-            with closing(self._reader()) as connection:
-                if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    return Extent(self.base - 1)
-                values = connection.execute(_LAST).fetchone()
-                first_at, last_at = connection.execute(_SPAN).fetchone()
-        except sqlite3.DatabaseError as error:
-            raise _translated(error) from error
+        values = self._one(_LAST)
         if values is None:
             return Extent(self.base - 1)
         row = _unpack(*values)
-        return Extent(row.last, first_at, last_at, row.messages is None)
+        return Extent(row.last, row.messages is None)
+
+    def last_arrival(self) -> int:
+        """Return the last arrival, milliseconds UTC; 0 where there is none. No body is read.
+
+        Raises:
+            FileDamaged: It cannot be read.
+        """
+        found = self._one(_LAST_ARRIVAL)
+        return found[0] or 0 if found else 0
 
     def rows(self, after: int) -> Iterator[Row]:
         """Yield the rows that hold positions beyond ``after``, in order.
@@ -138,7 +148,9 @@ class JournalFile:
         """
         try:
             with closing(self._reader()) as connection:
-                for values in connection.execute(_READ, {"first": after + 1}):
+                if not _was_written_to(connection):
+                    return
+                for values in connection.execute(_READ, (after + 1,)):
                     row = _unpack(*values)
                     if row.messages is None or row.last > after:
                         yield row
@@ -151,12 +163,17 @@ class JournalFile:
         Raises:
             FileDamaged: The file cannot be read.
         """
-        try:
-            with closing(self._reader()) as connection:
-                found = connection.execute(_ARRIVAL, {"first": position}).fetchone()
-        except sqlite3.DatabaseError as error:
-            raise _translated(error) from error
+        found = self._one(_ARRIVAL, position)
         return found[0] if found else None
+
+    def expect(self) -> None:
+        """Make sure that it has its name still: what is written without one is nowhere.
+
+        Raises:
+            FileDamaged: Somebody has deleted it.
+        """
+        if not self.path.exists():
+            raise FileDamaged("somebody has deleted it")
 
     def size(self) -> int:
         """Return the bytes it takes on disk, with its write-ahead log."""
@@ -176,8 +193,21 @@ class JournalFile:
         sync_folder(self.path.parent)
         return target
 
+    def _one(self, query: str, *values: int) -> Any:
+        """Return a query's first row; None: there is none, or the file was never written to."""
+        try:
+            with closing(self._reader()) as connection:
+                if not _was_written_to(connection):
+                    return None
+                return connection.execute(query, values).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _translated(error) from error
+
     def _reader(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=5)
+        uri = f"file:{quote(str(self.path))}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S)
+        connection.text_factory = bytes  # A flipped byte makes a text of a number, in no encoding.
+        return connection
 
 
 def list_files(folder: Path) -> list[JournalFile]:
@@ -241,22 +271,26 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _was_written_to(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has come so far that it has its table."""
+    return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+
+
 def _checksum(base: int, count: int, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(b"%d %d" % (base, count)))
 
 
 def _unpack(base: int, count: int, form: int, checksum: int, body: bytes) -> Row:
-    if form == FORMAT and _checksum(base, count, body) == checksum:
+    is_sound = type(count) is int and type(body) is bytes  # A flipped byte makes another type.
+    if is_sound and form == FORMAT and _checksum(base, count, body) == checksum:
         return Row(base, count, len(body), _decode(body))
-    return Row(base, 0, len(body), None)
+    return Row(base, 0, 0, None)
 
 
 def _translated(error: sqlite3.DatabaseError) -> Exception:
     """Return FileDamaged where SQLite speaks of the file's content, else the error itself."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return FileDamaged(str(error))
-    return error
+    return FileDamaged(str(error)) if code in _ABOUT_CONTENT else error
 
 
 def _bytes(path: Path) -> int:

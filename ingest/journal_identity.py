@@ -2,6 +2,7 @@
 
 The mark is set ahead of the positions given, a hundred thousand at a time: when the newest file
 is lost, and with it the only record of how far it went, the next position lies beyond the mark.
+There are two copies, the second written first: while one can be read, no start fails.
 """
 
 import os
@@ -14,6 +15,7 @@ import msgspec
 from ingest.journal_file import FORMAT, list_files, sync_folder
 
 _NAME = "journal.json"
+_COPY = "journal.copy.json"
 
 
 class JournalError(Exception):
@@ -47,20 +49,17 @@ def read_identity(folder: Path) -> Identity | None:
     """Return the identity of the journal in a folder; None: there is no journal.
 
     Raises:
-        JournalRefused: A newer Gatehouse wrote it, or the file is missing beside its positions.
+        JournalRefused: A newer Gatehouse wrote it, or both copies are damaged or missing beside
+            their positions.
     """
-    path = folder / _NAME
-    try:
-        identity = msgspec.json.decode(path.read_bytes(), type=Identity)
-    except FileNotFoundError:
+    identity = _read(folder / _NAME) or _read(folder / _COPY)
+    if identity is None:
         if list_files(folder):
             raise JournalRefused(
-                f"{path} is missing beside the journal's files: restore it from the backup, "
-                "or move the folder away to begin a new journal"
-            ) from None
+                f"{folder / _NAME} is missing or damaged, and so is its copy: restore one from the "
+                "backup, or move the folder away to begin a new journal"
+            )
         return None
-    except msgspec.DecodeError as error:
-        raise JournalRefused(f"{path} is damaged ({error}): restore it from the backup") from error
     if identity.format > FORMAT:
         raise JournalRefused(
             f"{folder} was written by a newer Gatehouse (format {identity.format}, this one "
@@ -69,17 +68,29 @@ def read_identity(folder: Path) -> Identity | None:
     return identity
 
 
+def is_whole(folder: Path) -> bool:
+    """Return whether both copies can be read."""
+    return all(_read(folder / name) for name in (_NAME, _COPY))
+
+
 def write_identity(folder: Path, identity: Identity) -> None:
-    """Replace the file; durable on return.
+    """Replace both copies; durable on return.
 
     Raises:
-        OSError: The disk refuses; what stood there still stands.
+        OSError: The disk refuses; of each copy stands what stood there, or the new one.
     """
-    path = folder / _NAME
-    draft = path.with_suffix(".new")
-    with draft.open("wb") as file:
-        file.write(msgspec.json.encode(identity))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    for name in (_COPY, _NAME):
+        draft = folder / f"{name}.new"
+        with draft.open("wb") as file:
+            file.write(msgspec.json.encode(identity))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(folder / name)
     sync_folder(folder)
+
+
+def _read(path: Path) -> Identity | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Identity)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None

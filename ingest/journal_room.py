@@ -2,22 +2,24 @@
 
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
-from devices.clock import HOUR, MINUTE
 from ingest.journal_file import DAMAGED, SUFFIX, FileDamaged, JournalFile, list_files
 from ingest.journal_identity import read_identity
-from ingest.message import Message
 
 MIB = 1024**2
 GIB = 1024**3
 _HALF = 0.5
 _HIGH = 0.8
-_SHORTEST_SPAN = MINUTE
-"""Below this a rate would be a guess."""
+_RATE_STEP_S = 60.0
+"""Over less than this a rate would be a guess."""
+_RATE_SPAN_S = 3600.0
+_RATE_MARKS = int(_RATE_SPAN_S / _RATE_STEP_S) + 1
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -45,8 +47,8 @@ class JournalStatus(msgspec.Struct, frozen=True):
         unread_bytes: What not every follower has passed; the rest is kept only while there is room.
         limit_bytes: What it may take: the bound in bytes, or what the disk leaves if that is less.
         level: "", "half", "high" (80 %) or "full": what the operator is told.
-        hours_left: Until it is full when nobody reads on, at the rate of what it holds; None: not
-            known yet.
+        hours_left: Until it is full when nobody reads on, at the rate of the last hour; None: not
+            known.
         problem: Why nothing can be appended; empty: it can.
         damaged_files: Set aside; their positions are lost.
         damaged_rows: Passed over since the start; their positions are lost.
@@ -68,29 +70,37 @@ class JournalStatus(msgspec.Struct, frozen=True):
 
 
 class Part:
-    """One file as the journal knows it, without asking the disk."""
+    """One file as the journal knows it, without asking the disk.
 
-    __slots__ = ("bytes", "file", "first_at", "last", "last_at", "torn")
+    Attributes:
+        last: The last position it holds, or lost.
+        bytes: What it takes on disk.
+        begun_at: Since when it may have been written to, by the clock that nobody sets; seconds.
+        written_at: When it was last written to.
+        torn: Its last row is damaged.
+    """
 
-    def __init__(self, file: JournalFile) -> None:
+    __slots__ = ("begun_at", "bytes", "file", "last", "torn", "written_at")
+
+    def __init__(self, file: JournalFile, now: float) -> None:
         """Take a file that holds nothing yet."""
         self.file = file
         self.last = file.base - 1
-        self.first_at = self.last_at = 0
+        self.begun_at = self.written_at = now
         self.bytes = 0
         self.torn = False
 
     @classmethod
-    def found(cls, file: JournalFile) -> "Part":
-        """Look into a file.
+    def found(cls, file: JournalFile, *, newest: bool) -> "Part":
+        """Look into a file; how far it goes is read of the newest only.
 
         Raises:
             FileDamaged: It cannot be read.
         """
-        part = cls(file)
-        extent = file.extent()
-        part.last, part.torn = extent.last, extent.torn
-        part.first_at, part.last_at = extent.first_at, extent.last_at
+        part = cls(file, 0.0)
+        if newest:
+            extent = file.extent()
+            part.last, part.torn = extent.last, extent.torn
         part.measure()
         return part
 
@@ -99,16 +109,38 @@ class Part:
         """The first position it can hold."""
         return self.file.base
 
-    def grow(self, base: int, messages: Sequence[Message]) -> None:
-        """Note what was appended to the file."""
-        self.last = base + len(messages) - 1
-        self.first_at = self.first_at or messages[0].received_at
-        self.last_at = messages[-1].received_at
+    def grow(self, last: int, now: float) -> int:
+        """Note up to where the file was written; return by how many bytes it has grown."""
+        before = self.bytes
+        self.last, self.written_at = last, now
         self.measure()
+        return self.bytes - before
 
     def measure(self) -> None:
         """Ask the disk how much the file takes."""
         self.bytes = self.file.size()
+
+
+class Growth:
+    """How fast the journal grows at present: over the last hour, by the clock nobody sets."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._marks: deque[tuple[float, int]] = deque(maxlen=_RATE_MARKS)
+
+    def add(self, size: int, now: float) -> None:
+        """Count bytes that were written."""
+        if not self._marks or now - self._marks[-1][0] >= _RATE_STEP_S:
+            self._marks.append((now, self._total))
+        self._total += size
+
+    def per_hour(self, now: float) -> float | None:
+        """Return bytes an hour; None: not known yet, or nothing has been written for an hour."""
+        recent = [mark for mark in tuple(self._marks) if now - mark[0] <= _RATE_SPAN_S]
+        if not recent or now - recent[0][0] < _RATE_STEP_S or self._total == recent[0][1]:
+            return None
+        at, total = recent[0]
+        return (self._total - total) / (now - at) * 3600
 
 
 class Aside(msgspec.Struct, frozen=True):
@@ -158,15 +190,17 @@ def look(folder: Path, *, read: int, bounds: Bounds) -> JournalStatus:
         JournalRefused: It cannot be used by this Gatehouse.
     """
     identity = read_identity(folder)
-    parts = []
-    for file in list_files(folder):
+    files, parts = list_files(folder), []
+    for file in files:
         try:
-            parts.append(Part.found(file))
+            parts.append(Part.found(file, newest=file is files[-1]))
         except FileDamaged:
             continue  # Its owner sets it aside at the next start; `journal verify` names it.
         except sqlite3.OperationalError:
             if file.path.exists():  # Else it was trimmed while we came here.
                 raise
+    for part, following in pairwise(parts):
+        part.last = following.base - 1
     name = identity.id if identity else ""
     return describe(folder, parts, journal=name, read=read, bounds=bounds)
 
@@ -178,10 +212,14 @@ def describe(
     journal: str,
     read: int,
     bounds: Bounds,
+    per_hour: float | None = None,
     problem: str = "",
     damaged_rows: int = 0,
 ) -> JournalStatus:
-    """Return the status of a journal whose positions up to ``read`` everybody has passed."""
+    """Return the status of a journal whose positions up to ``read`` everybody has passed.
+
+    ``per_hour`` is how many bytes are written in an hour; None: not known.
+    """
     damaged = aside(folder)
     total = damaged.bytes + sum(part.bytes for part in parts)
     unread = sum(part.bytes for part in parts if part.last > read)
@@ -195,7 +233,7 @@ def describe(
         unread_bytes=unread,
         limit_bytes=limit,
         level="full" if problem else _level(unread / limit),
-        hours_left=_hours_left(parts, limit - unread),
+        hours_left=max(0, limit - unread) / per_hour if per_hour else None,
         problem=problem,
         files=len(parts),
         damaged_files=damaged.files,
@@ -209,16 +247,6 @@ def _level(fill: float) -> str:
     if fill >= _HIGH:
         return "high"
     return "half" if fill >= _HALF else ""
-
-
-def _hours_left(parts: Sequence[Part], room: int) -> float | None:
-    held = [part for part in parts if part.last >= part.base]
-    if not held:
-        return None
-    span = held[-1].last_at - held[0].first_at
-    if span < _SHORTEST_SPAN:
-        return None
-    return max(0.0, room * span / sum(part.bytes for part in held) / HOUR)
 
 
 def _gib(size: int) -> str:

@@ -221,6 +221,30 @@ async def test_a_held_follower_holds_nobody_else(tmp_path: Path) -> None:
         await eventually(lambda: bench.pipeline.status().followers["series"].held == "")
 
 
+async def test_a_journal_that_cannot_be_read_holds_that_follower_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that refuses a read is waited for; what is in memory goes on meanwhile."""
+    with closing(Journal.open(tmp_path / "journal")) as journal:
+        journal.append(messages(range(10)))
+    bench = Bench(tmp_path)
+    read, disk = bench.journal.read, {"refuses": True}
+
+    def refuse(*arguments: int, **more: int) -> list[Batch]:
+        if disk["refuses"] and threading.current_thread().name == "follower series":
+            raise sqlite3.OperationalError("disk I/O error")
+        return read(*arguments, **more)
+
+    monkeypatch.setattr(bench.journal, "read", refuse)
+    async with bench.running():
+        await eventually(lambda: "disk I/O" in bench.pipeline.status().followers["series"].held)
+        await bench.line.bring(messages(range(10, 20)))
+        await eventually(lambda: bench.alerts.got == messages(range(20)))
+        assert len(bench.line.acked) == 10
+        disk["refuses"] = False
+        await eventually(lambda: bench.series.got == messages(range(20)))
+
+
 async def test_a_failing_consumer_ends_the_service(tmp_path: Path) -> None:
     """What no consumer may raise ends the run with that very error: nothing dies alone."""
     bench = Bench(tmp_path)
@@ -336,6 +360,24 @@ async def test_the_frontier_stands_still_without_its_source(tmp_path: Path, stat
         assert bench.pipeline.frontier() == before
         bench.line.connected, bench.line.draining = True, False
         await eventually(lambda: bench.alerts.frontier == NOON + 9_000_000)
+
+
+@pytest.mark.parametrize("step", [-3_600_000, 3_600_000], ids=["back", "forward"])
+async def test_a_step_of_the_clock_stops_and_loses_nothing(tmp_path: Path, step: int) -> None:
+    """Messages go their way whatever the date; the frontier never goes back, and goes on."""
+    start = NOON + 1_000_000
+    async with Bench(tmp_path).running() as bench:
+        await bench.line.bring([message(999_000)])
+        await eventually(lambda: bench.alerts.frontier == start)
+        bench.clock.advance(step)
+        stepped = [message(1_000_000 + step + number) for number in range(10)]
+        await bench.line.bring(stepped)
+        everything = [message(999_000), *stepped]
+        await eventually(lambda: bench.series.got == bench.alerts.got == everything)
+        assert bench.line.acked == everything
+        assert bench.pipeline.frontier() >= start
+        bench.clock.set(start + 3_600_001)
+        await eventually(lambda: bench.alerts.frontier == start + 3_600_001)
 
 
 async def test_a_cursor_of_another_journal_is_refused(tmp_path: Path) -> None:
