@@ -19,6 +19,11 @@ class Backlog:
         self._acked = 0
         self._most = 0
 
+    @property
+    def in_flight(self) -> int:
+        """How many messages have been received and not acknowledged."""
+        return self._received - self._acked
+
     def begin(self) -> None:
         """Say that the broker had kept our session."""
         self.draining = True

@@ -2,10 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ingest.backlog import Backlog
 from ingest.message import Message
+
+ONLINE, OFFLINE = b"online", b"offline"
+"""What we say of ourselves, and the broker says when we are gone: birth and will."""
+Granted = dict[str, int]
+"""By topic filter what the broker answered: the granted QoS, or a reason code of 0x80 and more."""
+Answer = TypeVar("Answer")
 
 
 class ConnectionLost(Exception):
@@ -29,8 +35,9 @@ class Connection(Protocol):
         heard_at: The event loop's time in seconds when something last arrived.
         backlog: Whether messages that waited at the broker are still on their way.
         session_present: Whether the broker had kept our session.
-        suback: By topic filter the granted QoS, or a reason code of 0x80 and more.
         keep_alive_s: In seconds, as the broker wants it.
+        session_expiry_s: For how many seconds the broker keeps our session; None: not said.
+        client_id: Who we are to the broker, as it wants it.
     """
 
     protocol: str
@@ -38,11 +45,24 @@ class Connection(Protocol):
     heard_at: float
     backlog: Backlog
     session_present: bool
-    suback: dict[str, int]
     keep_alive_s: int
+    session_expiry_s: int | None
+    client_id: str
 
     async def open(self) -> None:
-        """Connect and subscribe; raises one of the three above."""
+        """Connect; raises one of the three above."""
+        ...
+
+    def subscribe(self, topics: Sequence[str], qos: int) -> asyncio.Future[Granted]:
+        """Subscribe at a QoS of 0 or 1; done when every filter has its answer."""
+        ...
+
+    def unsubscribe(self, topics: Sequence[str]) -> asyncio.Future[Granted]:
+        """Unsubscribe; done when every filter has its answer, 0x80 and more where refused."""
+        ...
+
+    def announce(self, topic: str, payload: bytes) -> asyncio.Future[int]:
+        """Publish at QoS 1, retained; done with the broker's reason code. Nothing is sent again."""
         ...
 
     def ack(self, messages: Sequence[Message]) -> int:
@@ -80,9 +100,9 @@ def owed(messages: Sequence[Message], *, source: str, session: int) -> list[Mess
 
 
 async def reach(
-    connection: Connection, step: asyncio.Future[None], *, seconds: float, late: Exception
-) -> None:
-    """Wait for a step of opening; raise why the connection ended, or ``late``."""
+    connection: Connection, step: asyncio.Future[Answer], *, seconds: float, late: Exception
+) -> Answer:
+    """Return what a step of opening brings; raise why the connection ended, or ``late``."""
     await asyncio.wait(
         (step, connection.ended), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
     )
@@ -91,6 +111,7 @@ async def reach(
     if not step.done():
         connection.abort(late)
         raise late
+    return step.result()
 
 
 def finish(step: asyncio.Future[None]) -> None:

@@ -22,7 +22,11 @@ async def visit_broker(settings: MqttSettings, clock: Clock, *, seconds: float) 
     A status that is not connected, or lacks a filter, says why in ``problem``.
     """
     visitor = settings.model_copy(
-        update={"client_id": f"gatehouse-doctor-{secrets.token_hex(4)}", "session_expiry_s": 1}
+        update={
+            "client_id": f"gatehouse-doctor-{secrets.token_hex(4)}",
+            "session_expiry_s": 1,
+            "status_topic": "",
+        }
     )
     source = open_source(visitor, clock)
     running = asyncio.create_task(source.run(lambda _: None))

@@ -24,12 +24,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from devices.clock import Clock
 from ingest.backlog import Backlog
 from ingest.broker import MqttSettings
-from ingest.connection import ConnectionLost, finish, owed, reach
+from ingest.connection import OFFLINE, ConnectionLost, Granted, finish, owed, reach
 from ingest.message import BACKLOG, DUP, RETAIN, Message
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
-SUBSCRIBE_SECONDS = 10.0
 BURST = 200
 """Packets read at most before the event loop gets its turn."""
 _NOWHERE = "gatehouse/nobody/subscribes/here"
@@ -64,18 +63,20 @@ class Mqtt311Connection:
         self._reading = True
         self._messages: list[Message] = []
         self._questions: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._announced: dict[int, asyncio.Future[int]] = {}
         self._accepted: asyncio.Future[None] = self._loop.create_future()
-        self._subscribed: asyncio.Future[None] = self._loop.create_future()
+        self._requests: dict[int | None, tuple[Sequence[str], asyncio.Future[Granted]]] = {}
         self.ended: asyncio.Future[Exception] = self._loop.create_future()
         self.heard_at = self._loop.time()
         self.backlog = Backlog()
         self.session_present = False
-        self.suback: dict[str, int] = {}
         self.keep_alive_s = settings.keep_alive_s
+        self.session_expiry_s: int | None = None
+        self.client_id = settings.client_id
         self._client = self._make_client()
 
     async def open(self) -> None:
-        """Connect and subscribe; each time, as on MQTT 5, though retained messages come again.
+        """Connect.
 
         Raises:
             ConnectionLost: Unreachable, refused or too slow; another try may help.
@@ -94,9 +95,22 @@ class Mqtt311Connection:
         self._attach()
         mute = ConnectionLost(f"{settings.address} does not answer a CONNECT of MQTT 3.1.1")
         await reach(self, self._accepted, seconds=ANSWER_SECONDS, late=mute)
-        client.subscribe([(topic, 1) for topic in settings.topics])
-        slow = ConnectionLost(f"{settings.address} does not answer SUBSCRIBE")
-        await reach(self, self._subscribed, seconds=SUBSCRIBE_SECONDS, late=slow)
+
+    def subscribe(self, topics: Sequence[str], qos: int) -> asyncio.Future[Granted]:
+        """Subscribe; retained messages come again each time."""
+        _, number = self._client.subscribe([(topic, qos) for topic in topics])
+        return self._expect(number, topics)
+
+    def unsubscribe(self, topics: Sequence[str]) -> asyncio.Future[Granted]:
+        """Give filters up; the broker cannot refuse."""
+        _, number = self._client.unsubscribe(list(topics))
+        return self._expect(number, topics)
+
+    def announce(self, topic: str, payload: bytes) -> asyncio.Future[int]:
+        """Publish at QoS 1, retained; a refusal or a limit is not said in MQTT 3.1.1."""
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._announced[self._client.publish(topic, payload, qos=1, retain=True).mid] = answer
+        return answer
 
     def ack(self, messages: Sequence[Message]) -> int:
         """Acknowledge those of the messages that came on this connection.
@@ -164,6 +178,8 @@ class Mqtt311Connection:
             manual_ack=True,
         )
         client.connect_timeout = CONNECT_SECONDS
+        if settings.status_topic:
+            client.will_set(settings.status_topic, OFFLINE, qos=1, retain=True)
         if settings.user is not None:
             client.username_pw_set(settings.user, settings.secret)
         return client
@@ -175,8 +191,11 @@ class Mqtt311Connection:
             flags.session_present, code
         )
         client.on_message = lambda _c, _u, message: self._take(message)
-        client.on_subscribe = lambda _c, _u, _id, codes, _p: self._granted(codes)
-        client.on_unsubscribe = lambda *_: self._answered()
+        client.on_subscribe = lambda _c, _u, number, codes, _p: self._granted(
+            number, [code.value for code in codes]
+        )
+        client.on_unsubscribe = lambda _c, _u, number, _codes, _p: self._forgotten(number)
+        client.on_publish = lambda _c, _u, number, _code, _p: self._heard(number)
         client.on_disconnect = lambda *_: self.abort(settings.closed())
         client.on_socket_register_write = lambda *_: self._watch_room()
         client.on_socket_unregister_write = lambda *_: self._ignore_room()
@@ -254,10 +273,27 @@ class Mqtt311Connection:
             )
         )
 
-    def _granted(self, codes: list[ReasonCode]) -> None:
-        qos = (code.value for code in codes)
-        self.suback = dict(zip(self._settings.topics, qos, strict=False))
-        finish(self._subscribed)
+    def _expect(self, number: int | None, topics: Sequence[str]) -> asyncio.Future[Granted]:
+        answer: asyncio.Future[Granted] = self._loop.create_future()
+        self._requests[number] = (topics, answer)
+        return answer
+
+    def _granted(self, number: int, codes: Sequence[int]) -> None:
+        topics, answer = self._requests.pop(number, ((), None))
+        if answer and not answer.done():
+            answer.set_result(dict(zip(topics, codes, strict=False)))
+
+    def _heard(self, number: int) -> None:
+        answer = self._announced.pop(number, None)
+        if answer and not answer.done():
+            answer.set_result(0)
+
+    def _forgotten(self, number: int) -> None:
+        """Note UNSUBACK: of a request, else of the oldest question."""
+        if number in self._requests:
+            self._granted(number, [0] * len(self._requests[number][0]))
+        else:
+            self._answered()
 
     def _answered(self) -> None:
         """Note UNSUBACK, at its place among the messages."""

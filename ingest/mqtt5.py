@@ -1,4 +1,4 @@
-"""One MQTT 5 connection: CONNECT, SUBSCRIBE, messages in, acks out.
+"""One MQTT 5 connection: CONNECT, subscriptions, messages in, acks out.
 
 Nothing here acknowledges by itself: a PUBACK leaves only through :meth:`Mqtt5Connection.ack`,
 which the pipeline calls after the journal's fsync, and only for messages of this very connection,
@@ -10,17 +10,19 @@ Source: MQTT 5.0, OASIS Standard; section numbers below are of that document.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import mqtt5
 
 from devices.clock import Clock
-from ingest import mqtt5_packets, reason
+from ingest import mqtt5_packets as packets
+from ingest import reason
 from ingest.backlog import Backlog
 from ingest.broker import MqttSettings
 from ingest.connection import (
     ConnectionLost,
+    Granted,
     SourceRefused,
     VersionRefused,
     finish,
@@ -34,12 +36,31 @@ CONNECT_SECONDS = 10.0
 """For TCP and TLS."""
 ANSWER_SECONDS = 5.0
 """For CONNACK: some brokers without MQTT 5 never answer it, amqtt 0.12 among them."""
-SUBSCRIBE_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
 BREATH_SECONDS = 0.005
 BREATH_BYTES = 1_024
 """A read that brings so much is followed by a breath: what arrives meanwhile comes in one read, and
 a read costs as much as thirty messages. Little is read at once."""
+
+
+class _Request:
+    """Subscribing or unsubscribing, in as many packets as it takes."""
+
+    __slots__ = ("answer", "answers", "missing")
+
+    def __init__(self, answer: asyncio.Future[Granted], packets: int) -> None:
+        self.answer = answer
+        self.answers: Granted = {}
+        self.missing = packets
+
+    def answered(self, topics: Sequence[str], codes: Iterable[int]) -> None:
+        self.answers.update(zip(topics, map(int, codes), strict=False))
+        self.missing -= 1
+        self.finish_if_answered()
+
+    def finish_if_answered(self) -> None:
+        if self.missing <= 0 and not self.answer.done():
+            self.answer.set_result(self.answers)
 
 
 class Mqtt5Connection(asyncio.Protocol):
@@ -71,13 +92,17 @@ class Mqtt5Connection(asyncio.Protocol):
         self._is_paused = False
         self._questions: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._accepted: asyncio.Future[None] = self._loop.create_future()
-        self._subscribed: asyncio.Future[None] = self._loop.create_future()
+        self._requests: dict[int, tuple[list[str], _Request]] = {}
+        self._announced: dict[int, asyncio.Future[int]] = {}
+        self._packet_id = 0
+        self._packet_limit: int | None = None
         self.ended: asyncio.Future[Exception] = self._loop.create_future()
         self.heard_at = self._loop.time()
         self.backlog = Backlog()
         self.session_present = False
-        self.suback: dict[str, int] = {}
         self.keep_alive_s = settings.keep_alive_s
+        self.session_expiry_s: int | None = settings.session_expiry_s
+        self.client_id = settings.client_id
         self._reader = PacketReader(
             source=settings.name,
             session=session,
@@ -88,10 +113,7 @@ class Mqtt5Connection(asyncio.Protocol):
         )
 
     async def open(self) -> None:
-        """Connect and subscribe.
-
-        It subscribes each time: that covers sessions the broker lost, filters and rights that
-        changed. The broker is told not to repeat retained messages of filters it already has.
+        """Connect.
 
         Raises:
             ConnectionLost: Unreachable, refused or too slow; another try may help.
@@ -108,9 +130,30 @@ class Mqtt5Connection(asyncio.Protocol):
             raise settings.unreachable(error) from error
         mute = VersionRefused(f"{settings.address} does not answer a CONNECT of MQTT 5")
         await reach(self, self._accepted, seconds=ANSWER_SECONDS, late=mute)
-        self._write(mqtt5_packets.subscribe(settings))
-        slow = ConnectionLost(f"{settings.address} does not answer SUBSCRIBE")
-        await reach(self, self._subscribed, seconds=SUBSCRIBE_SECONDS, late=slow)
+
+    def subscribe(self, topics: Sequence[str], qos: int) -> asyncio.Future[Granted]:
+        """Subscribe; retained messages of filters that the session already has do not come again.
+
+        A filter that does not fit into the largest packet that the broker takes is answered by us,
+        with 0x95.
+        """
+        return self._ask_for(topics, lambda number, some: packets.subscribe(number, some, qos))
+
+    def unsubscribe(self, topics: Sequence[str]) -> asyncio.Future[Granted]:
+        """Give filters up."""
+        return self._ask_for(topics, packets.unsubscribe)
+
+    def announce(self, topic: str, payload: bytes) -> asyncio.Future[int]:
+        """Publish at QoS 1, retained; one that the broker would not take is answered by us."""
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._packet_id += 1
+        packet = packets.announcement(self._packet_id, topic, payload)
+        if self._packet_limit is not None and len(packet) > self._packet_limit:
+            answer.set_result(reason.PACKET_TOO_LARGE)
+        else:
+            self._announced[self._packet_id] = answer
+            self._write(packet)
+        return answer
 
     def ack(self, messages: Sequence[Message]) -> int:
         """Acknowledge those of the messages that came on this connection, in one write.
@@ -122,7 +165,7 @@ class Mqtt5Connection(asyncio.Protocol):
             return 0
         messages = owed(messages, source=self._settings.name, session=self._session)
         if messages:
-            self._write(mqtt5_packets.acks(messages))
+            self._write(packets.acks(messages))
             self.backlog.acked(len(messages))
         return len(messages)
 
@@ -130,7 +173,7 @@ class Mqtt5Connection(asyncio.Protocol):
         """Send PINGREQ; the future is done when its answer is there."""
         answer: asyncio.Future[None] = self._loop.create_future()
         self._questions.append((self.backlog.asked(), answer))
-        self._write(mqtt5_packets.PINGREQ)
+        self._write(packets.PINGREQ)
         return answer
 
     def pause(self) -> None:
@@ -164,7 +207,7 @@ class Mqtt5Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with CONNECT (called by asyncio)."""
         self._transport = cast(asyncio.Transport, transport)
-        self._write(mqtt5_packets.connect(self._settings))
+        self._write(packets.connect(self._settings))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end (called by asyncio); an error of our own goes on to whoever waits."""
@@ -211,10 +254,12 @@ class Mqtt5Connection(asyncio.Protocol):
                 self._answered()
             case mqtt5.ConnAckPacket():
                 self._accept(packet)
-            case mqtt5.SubAckPacket():
-                codes = map(int, packet.reason_codes)
-                self.suback = dict(zip(self._settings.topics, codes, strict=False))
-                finish(self._subscribed)
+            case mqtt5.SubAckPacket() | mqtt5.UnsubAckPacket():
+                topics, request = self._requests.pop(packet.packet_id, ([], None))
+                if request:
+                    request.answered(topics, packet.reason_codes)
+            case mqtt5.PubAckPacket() if packet.packet_id in self._announced:
+                self._announced.pop(packet.packet_id).set_result(int(packet.reason_code))
             case mqtt5.DisconnectPacket():
                 self._dismissed(packet)
             case mqtt5.PubRelPacket():
@@ -222,6 +267,22 @@ class Mqtt5Connection(asyncio.Protocol):
             case _:
                 kind = type(packet).__name__
                 self._leave(mqtt5.DisconnectReasonCode.PROTOCOL_ERROR, f"sent an unasked {kind}")
+
+    def _ask_for(
+        self, topics: Sequence[str], make: Callable[[int, list[str]], bytes]
+    ) -> asyncio.Future[Granted]:
+        """Send filters in packets that the broker takes; packet ids are used once."""
+        groups = packets.fitting(topics, self._packet_limit)
+        request = _Request(self._loop.create_future(), len(groups))
+        sent = {topic for group in groups for topic in group}
+        too_large = {topic: reason.PACKET_TOO_LARGE for topic in topics if topic not in sent}
+        request.answers.update(too_large)
+        for group in groups:
+            self._packet_id += 1
+            self._requests[self._packet_id] = (group, request)
+            self._write(make(self._packet_id, group))
+        request.finish_if_answered()
+        return request.answer
 
     def _answered(self) -> None:
         if self._questions:
@@ -233,12 +294,16 @@ class Mqtt5Connection(asyncio.Protocol):
         """Heed what CONNACK says. 3.2."""
         code = int(packet.reason_code)
         if code >= reason.FAILURE:
-            self.abort(self._settings.refused(code))
+            self.abort(self._settings.refused(code, packet.server_reference))
             return
         self.session_present = packet.session_present
         if packet.session_present:
             self.backlog.begin()
         self.keep_alive_s = packet.server_keep_alive or self._settings.keep_alive_s
+        self.client_id = packet.assigned_client_id or self._settings.client_id
+        if packet.session_expiry_interval is not None:
+            self.session_expiry_s = packet.session_expiry_interval
+        self._packet_limit = packet.max_packet_size
         finish(self._accepted)
 
     def _dismissed(self, packet: mqtt5.DisconnectPacket) -> None:

@@ -6,6 +6,7 @@ Source: MQTT 5.0, 2.4 Reason Code. MQTT 3.1.1's few codes are translated by paho
 UNSUPPORTED_VERSION = 0x84
 CLIENT_ID_NOT_VALID = 0x85
 SESSION_TAKEN_OVER = 0x8E
+PACKET_TOO_LARGE = 0x95
 FAILURE = 0x80
 """This and higher codes are refusals; below it a SUBACK code is the granted QoS."""
 
@@ -51,7 +52,9 @@ _MENDS = {
     0x86: "check user and password",
     0x87: "check user, password and what the broker allows them",
     0x8A: "ask whoever runs the broker",
+    0x90: "choose another [mqtt] status_topic",
     0x97: "raise the broker's quota for this client",
+    0x9A: 'set [mqtt] status_topic = ""',
     0xA2: "name topics without wildcards, or allow them at the broker",
 }
 

@@ -10,6 +10,7 @@ from ingest.message import Message
 from ingest.mqtt5 import Mqtt5Connection
 from ingest.mqtt311 import Mqtt311Connection
 from ingest.mqtt_source import MqttSource, Version
+from ingest.session_memory import SessionMemory
 from ingest.source_status import SourceStatus
 
 __all__ = ["MqttSettings", "Sink", "Source", "SourceRefused", "SourceStatus", "open_source"]
@@ -50,6 +51,14 @@ class Source(Protocol):
         ...
 
 
-def open_source(settings: MqttSettings, clock: Clock) -> Source:
-    """Return the source of one broker; by default MQTT 5, or 3.1.1 where it does not speak that."""
-    return MqttSource(settings, clock, versions=VERSIONS[settings.version])
+def open_source(
+    settings: MqttSettings, clock: Clock, memory: SessionMemory | None = None
+) -> Source:
+    """Return the source of a broker; by default MQTT 5, or 3.1.1 where it does not speak that.
+
+    Args:
+        settings: The broker, and those to fail over to.
+        clock: Tells when messages arrived.
+        memory: What was subscribed before; None for a source that remembers nothing.
+    """
+    return MqttSource(settings, clock, versions=VERSIONS[settings.version], memory=memory)

@@ -19,6 +19,12 @@ class SourceStatus(msgspec.Struct, frozen=True):
         reconnects: Connections made after the first.
         problem: What is wrong and what to do, a sentence; "" if nothing.
         draining: The broker is still delivering what it kept while we were away.
+        broker: Host and port that it is connected to, or tries.
+        limited: Topic filters that the broker refused, or granted at less than QoS 1.
+        sessions_lost: How often the broker had lost our session, and with it what it kept for us.
+        session_lost_at: When that was noticed last, or 0; milliseconds UTC.
+        dropped_at_broker: Messages that the broker says it has dropped, for all its clients, since
+            it started; None where it does not say.
         refused: Posts that were not taken, by HTTP status.
     """
 
@@ -35,3 +41,8 @@ class SourceStatus(msgspec.Struct, frozen=True):
     problem: str
     draining: bool
     refused: dict[str, int] = {}
+    broker: str = ""
+    limited: int = 0
+    sessions_lost: int = 0
+    session_lost_at: int = 0
+    dropped_at_broker: int | None = None

@@ -13,6 +13,7 @@ from ingest.message import Message
 from ingest.mqtt5 import Mqtt5Connection
 from ingest.mqtt311 import Mqtt311Connection
 from ingest.mqtt_source import MqttSource, Version
+from ingest.session_memory import SessionMemory
 from ingest.source import SourceStatus
 from tests.servers import Mosquitto, eventually
 
@@ -28,14 +29,21 @@ class Intake:
     Args:
         url: The broker, or a proxy before it.
         version: The version of MQTT; None lets the source find out.
+        memory: What the process before had subscribed.
         settings: More of MqttSettings.
     """
 
-    def __init__(self, url: str, version: Version | None, **settings: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        version: Version | None,
+        memory: SessionMemory | None = None,
+        **settings: Any,
+    ) -> None:
         wanted = {"topics": ("gate/#",), "keep_alive_s": 30, **settings}
         self.settings = MqttSettings(url=url, **wanted)
         versions = VERSIONS if version is None else (version,)
-        self.source = MqttSource(self.settings, ManualClock(NOON), versions=versions)
+        self.source = MqttSource(self.settings, ManualClock(NOON), versions=versions, memory=memory)
         self.messages: list[Message] = []
         self.calls = 0
         self.acking = False

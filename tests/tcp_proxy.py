@@ -4,6 +4,7 @@ async with TcpProxy(port=broker.port) as proxy:
     client = connect(proxy.port)
     proxy.freeze()   # Half-open: connections stay, nothing passes.
     proxy.cut()      # Every connection is reset.
+    proxy.cut_after(1_000)  # Each is, once so many bytes have come back: within a packet.
     proxy.refuse()   # New connections are closed at once.
     proxy.restore()  # All is well again, for connections that are left and new ones.
 """
@@ -32,6 +33,7 @@ class TcpProxy:
         self._passing.set()
         self._refusing = False
         self._delay = 0.0
+        self._allowance: int | None = None
         self.port = 0
         self.connections = 0
         """Connections accepted so far."""
@@ -49,10 +51,10 @@ class TcpProxy:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        self.refuse()
+        self._let_pass()
         self.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks)
         await self._server.wait_closed()
 
     def cut(self) -> None:
@@ -69,6 +71,10 @@ class TcpProxy:
         """Close new connections at once."""
         self._refusing = True
 
+    def cut_after(self, count: int) -> None:
+        """Pass so many bytes back to whoever connected, over all connections, then reset them."""
+        self._allowance = count
+
     def delay(self, seconds: float) -> None:
         """Hold each chunk of bytes back for so long."""
         self._delay = seconds
@@ -76,14 +82,28 @@ class TcpProxy:
     def restore(self) -> None:
         """Pass everything on again, at once."""
         self._refusing = False
+        self._let_pass()
+
+    def _let_pass(self) -> None:
         self._delay = 0.0
+        self._allowance = None
         self._passing.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        if self._refusing:
-            writer.transport.abort()
-            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            if self._refusing:
+                writer.transport.abort()
+            else:
+                await self._forward(reader, writer)
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
@@ -91,23 +111,29 @@ class TcpProxy:
             return
         pair = (writer, far_writer)
         self._pairs.add(pair)
-        ways = [
-            asyncio.create_task(self._pass_on(reader, far_writer)),
-            asyncio.create_task(self._pass_on(far_reader, writer)),
-        ]
-        self._tasks.update(ways)
-        await asyncio.wait(ways)
-        self._tasks.difference_update(ways)
+        if self._refusing:
+            self.cut()
+        await asyncio.gather(
+            self._pass_on(reader, far_writer), self._pass_on(far_reader, writer, counted=True)
+        )
         self._pairs.discard(pair)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False
+    ) -> None:
         """Pass bytes one way until an end closes, then close the other."""
         try:
             while chunk := await reader.read(CHUNK):
                 await asyncio.sleep(self._delay)
                 await self._passing.wait()
+                if counted and self._allowance is not None:
+                    chunk = chunk[: self._allowance]
+                    self._allowance -= len(chunk)
                 writer.write(chunk)
                 await writer.drain()
+                if counted and self._allowance == 0:
+                    self._allowance = None
+                    self.cut()
         except ConnectionError:
             writer.transport.abort()
         finally:

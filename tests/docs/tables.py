@@ -17,10 +17,11 @@ from pydantic.fields import FieldInfo
 from alerts.escalation import Policies, Policy, Step
 from alerts.thresholds import Thresholds
 from gatehouse.settings import ADDRESSES, SECRETS, Settings
+from ingest.broker import MqttSettings
 
 FROM_ENVIRONMENT = frozenset({*ADDRESSES.values(), *SECRETS.values()})
-ON_THEIR_OWN = frozenset({("thresholds",), ("escalation",)})
-"""Sections with tables of their own."""
+ON_THEIR_OWN = frozenset({("thresholds",), ("escalation",), ("source",)})
+"""Sections with tables of their own, or the keys of another one."""
 
 
 def setting_rows() -> Iterator[str]:
@@ -95,7 +96,8 @@ def _model(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _default(field: FieldInfo) -> str:
-    value: Any = field.default
+    known = {"client_id": MqttSettings.model_fields["client_id"].default}
+    value: Any = field.get_default(call_default_factory=True, validated_data=known)
     if value is None:
         return "–"
     if isinstance(value, float):

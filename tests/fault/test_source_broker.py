@@ -146,6 +146,7 @@ async def test_a_lowered_quality_of_service_is_said() -> None:
         await intake.connected()
         assert intake.status.granted == {"gate/#": 0}
         assert "'gate/#' at QoS 0 only" in intake.status.problem
+        assert intake.status.limited == 1
 
 
 async def test_acks_go_out_in_order_of_arrival() -> None:

@@ -6,12 +6,15 @@ import hashlib
 import json
 from pathlib import Path
 
+import aiomqtt
 import pytest
 
 from ingest.message import BACKLOG, DUP, RETAIN
 from ingest.mqtt_source import Version
+from ingest.session_memory import SessionMemory
 from tests.intake import NOON, VERSIONS, Intake, numbered, publish
 from tests.servers import Mosquitto, eventually, free_port
+from tests.tcp_proxy import TcpProxy
 
 PLUGIN = "*/mosquitto_dynamic_security.so"
 
@@ -221,15 +224,40 @@ async def test_a_broker_restart_is_survived(mosquitto: Mosquitto, version: Versi
 
 
 async def test_a_lost_session_is_subscribed_again(mosquitto: Mosquitto, version: Version) -> None:
-    """A broker that comes back with an empty store is subscribed to again."""
+    """A broker that comes back with an empty store is subscribed to again, and said to have lost.
+
+    One that had our session all along is not.
+    """
     async with Intake(mosquitto.url, version) as intake:
         await intake.connected()
+        mosquitto.stop()
+        mosquitto.start()
+        await intake.reconnected(1)
+        assert intake.status.sessions_lost == 0
+        session = intake.status.session
         mosquitto.kill()
         (mosquitto.folder / "mosquitto.db").unlink(missing_ok=True)
         mosquitto.start()
-        await intake.reconnected(1)
+        await intake.reconnected(session)
+        assert (intake.status.sessions_lost, intake.status.session_lost_at) == (1, NOON)
         await publish(mosquitto, [b"after"])
         await intake.sees(b"after")
+
+
+async def test_a_session_lost_while_we_were_away_is_said(
+    mosquitto: Mosquitto, version: Version, tmp_path: Path
+) -> None:
+    """A process that finds no session where the one before it had one counts a possible loss."""
+    file = tmp_path / "sessions.json"
+    async with Intake(mosquitto.url, version, SessionMemory(file)) as intake:
+        await intake.connected()
+        assert intake.status.sessions_lost == 0
+    mosquitto.kill()
+    (mosquitto.folder / "mosquitto.db").unlink(missing_ok=True)
+    mosquitto.start()
+    async with Intake(mosquitto.url, version, SessionMemory(file)) as intake:
+        await intake.connected()
+        assert intake.status.sessions_lost == 1
 
 
 async def test_a_changed_topic_is_subscribed(mosquitto: Mosquitto, version: Version) -> None:
@@ -240,6 +268,76 @@ async def test_a_changed_topic_is_subscribed(mosquitto: Mosquitto, version: Vers
         await intake.connected()
         await publish(mosquitto, [b"knock"], topic="door/1")
         await intake.sees(b"knock")
+
+
+async def test_a_filter_that_left_is_unsubscribed(
+    mosquitto: Mosquitto, version: Version, tmp_path: Path
+) -> None:
+    """What the settings of the process before named and ours do not is not delivered any more."""
+    file = tmp_path / "sessions.json"
+    before = ("gate/1", "door/1")
+    async with Intake(mosquitto.url, version, SessionMemory(file), topics=before) as intake:
+        await intake.connected()
+    async with Intake(mosquitto.url, version, SessionMemory(file), topics=("gate/1",)) as intake:
+        await intake.connected()
+        await publish(mosquitto, [b"knock"], topic="door/1")
+        await publish(mosquitto, [b"last"])
+        assert await intake.sees(b"last") == []
+    assert "door/1" not in file.read_text()
+
+
+async def test_a_filter_that_left_during_an_outage_goes_too(
+    mosquitto: Mosquitto, version: Version, tmp_path: Path
+) -> None:
+    """What waits from a filter that has left is taken; what comes after it is not asked for."""
+    memory = SessionMemory(tmp_path / "sessions.json")
+    async with Intake(mosquitto.url, version, memory, topics=("gate/1", "door/1")) as intake:
+        await intake.connected()
+    await publish(mosquitto, [b"waited"], topic="door/1")
+    async with Intake(mosquitto.url, version, memory, topics=("gate/1",)) as intake:
+        intake.acking = True
+        await intake.connected()
+        await publish(mosquitto, [b"knock"], topic="door/1")
+        await publish(mosquitto, [b"last"])
+        assert [one.payload for one in await intake.sees(b"last")] == [b"waited"]
+
+
+async def test_birth_and_will_say_whether_we_are_there(
+    mosquitto: Mosquitto, version: Version
+) -> None:
+    """The status topic says online while connected, offline after a clean stop and after a cut."""
+    topic = "gatehouse/gatehouse/status"
+    async with aiomqtt.Client(mosquitto.host, mosquitto.port) as watcher:
+        await watcher.subscribe(topic, qos=1)
+        said = aiter(watcher.messages)
+        async with Intake(mosquitto.url, version) as intake:
+            await intake.connected()
+            assert (await anext(said)).payload == b"online"
+        assert (await anext(said)).payload == b"offline"
+        async with (
+            TcpProxy(port=mosquitto.port) as proxy,
+            Intake(f"mqtt://127.0.0.1:{proxy.port}", version) as intake,
+        ):
+            await intake.connected()
+            assert (await anext(said)).payload == b"online"
+            proxy.refuse()
+            proxy.cut()
+            assert (await anext(said)).payload == b"offline"
+        assert intake.messages == []
+
+
+async def test_without_a_status_topic_nothing_is_published(
+    mosquitto: Mosquitto, version: Version
+) -> None:
+    """Whoever does not want birth and will on the broker has neither."""
+    async with (
+        Intake(mosquitto.url, version, client_id="witness", status_topic="", topics=("#",)) as one,
+        Intake(mosquitto.url, version, status_topic="") as intake,
+    ):
+        await one.connected()
+        await intake.connected()
+        await publish(mosquitto, [b"last"])
+        assert await one.sees(b"last") == []
 
 
 async def test_a_large_message_arrives_whole(mosquitto: Mosquitto, version: Version) -> None:

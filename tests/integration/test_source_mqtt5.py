@@ -64,3 +64,31 @@ async def test_the_brokers_keep_alive_is_heeded(mosquitto: Mosquitto) -> None:
         connection = intake.source._connection
         assert connection is not None
         assert connection.keep_alive_s == 10
+
+
+async def test_our_packets_fit_the_broker(mosquitto: Mosquitto) -> None:
+    """A subscription that is longer than the broker's largest packet goes in several."""
+    mosquitto.stop()
+    mosquitto.configure("max_packet_size 150")
+    mosquitto.start()
+    topics = tuple(f"gate/{number}/{'x' * 30}" for number in range(20))
+    async with Intake(mosquitto.url, Mqtt5Connection, topics=topics) as intake:
+        await intake.connected()
+        assert intake.status.granted == dict.fromkeys(topics, 1)
+        for topic in topics:
+            await publish(mosquitto, [topic.encode()], topic=topic)
+        await intake.receives(20)
+        assert intake.status.session == 1
+
+
+async def test_a_filter_that_fits_no_packet_is_said(mosquitto: Mosquitto) -> None:
+    """What the broker would close the connection for is not sent, and the rest flows."""
+    mosquitto.stop()
+    mosquitto.configure("max_packet_size 150")
+    mosquitto.start()
+    topics = ("gate/1", "door/" + "x" * 200)
+    async with Intake(mosquitto.url, Mqtt5Connection, topics=topics) as intake:
+        await intake.connected()
+        assert intake.status.granted == {"gate/1": 1}
+        assert "packet too large" in intake.status.problem
+        assert intake.status.limited == 1

@@ -36,6 +36,11 @@ def test_the_address_is_understood(
         ({"url": "mqtt://a..b"}, "is no host name"),
         ({"url": "mqtt://broker/path"}, "more than user, host and port"),
         ({"url": "mqtt://guard:hunter2@broker"}, "GATEHOUSE_MQTT_PASSWORD"),
+        ({"url": "mqtt://one,mqtt://"}, "is no MQTT address"),
+        ({"url": "mqtts://one,mqtt://two"}, "mixes mqtt:// and mqtts://"),
+        ({"url": ",".join(["mqtt://broker"] * 9)}, "more than 8 brokers"),
+        ({"status_topic": "gatehouse/+"}, "is no topic to publish to"),
+        ({"status_topic": "$SYS/gatehouse"}, "is no topic to publish to"),
         ({"ca_file": "ca.pem"}, "begin the url with mqtts://"),
         ({"url": "mqtts://broker", "key_file": "key.pem"}, "key_file without cert_file"),
         ({"topics": []}, "at least 1 item"),
@@ -52,6 +57,15 @@ def test_a_wrong_setting_is_named(wrong: dict[str, object], said: str) -> None:
         MqttSettings.model_validate({"url": "mqtt://broker", **wrong})
     assert said in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
+
+
+def test_several_brokers_are_one_source() -> None:
+    """Each has its own address and user, all the rest is shared."""
+    settings = MqttSettings(url="mqtts://one:1, mqtts://guard@two", client_id="a/#b")
+    assert [each.address for each in settings.brokers] == ["one:1", "two:8883"]
+    assert [each.user for each in settings.brokers] == [None, "guard"]
+    assert {each.client_id for each in settings.brokers} == {"a/#b"}
+    assert settings.status_topic == "gatehouse/ab/status"
 
 
 def test_the_password_does_not_show() -> None:
@@ -78,3 +92,9 @@ def test_a_refusal_is_a_sentence(code: int, kind: type[Exception], said: str) ->
     assert type(refusal) is kind
     assert str(refusal).startswith("broker:1883 refuses")
     assert said in str(refusal)
+
+
+def test_a_refusal_names_the_other_broker() -> None:
+    """A broker that sends us elsewhere says where."""
+    refusal = MqttSettings(url="mqtt://broker").refused(0x9C, "broker-2:1883")
+    assert str(refusal).endswith("use another server: broker-2:1883")
