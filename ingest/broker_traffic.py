@@ -31,7 +31,8 @@ class BrokerTraffic:
         """How often in succession we were deaf, and nothing reached us since."""
         self._lull = 0
         self._has_heard = False
-        self._since: tuple[int, int, float] | None = None
+        self._received = 0
+        self._since: tuple[int, float] | None = None
         self._taken = 0
 
     def begin(self) -> None:
@@ -53,18 +54,20 @@ class BrokerTraffic:
             self.dropped = int(payload)
             return
         self._taken = int(payload)
-        if self._since is None or self._taken < self._since[0]:
-            self._since = (self._taken, received, now)
-        elif received > self._since[1]:
-            self._lull = max(self._lull, self._taken - self._since[0])
+        heard, self._received = received > self._received, received
+        if heard:
             self._has_heard, self.deafnesses = True, 0
-            self._since = (self._taken, received, now)
+        if self._since is None or self._taken < self._since[0]:
+            self._since = (self._taken, now)
+        elif heard:
+            self._lull = max(self._lull, self._taken - self._since[0])
+            self._since = (self._taken, now)
 
     def deafness(self, *, received: int, now: float) -> str:
         """Return why we must be deaf, a sentence's end; "" if we are not, or it is not known."""
-        if self._since is None or not self._has_heard or received > self._since[1]:
+        if self._since is None or not self._has_heard or received > self._received:
             return ""
-        taken, silent = self._taken - self._since[0], now - self._since[2]
+        taken, silent = self._taken - self._since[0], now - self._since[1]
         patience = 2 ** min(self.deafnesses, _MOST_DOUBLINGS)
         if taken < max(FEW, LULLS * self._lull) * patience or silent < SILENT_S * patience:
             return ""

@@ -7,6 +7,7 @@ it meets what the service would meet and takes nothing away from it: nothing it 
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Callable
 
 from devices.clock import Clock
 from ingest.broker import MqttSettings
@@ -14,6 +15,8 @@ from ingest.connection import SourceRefused
 from ingest.source import SourceStatus, open_source
 
 _LOOK_EVERY_S = 0.05
+_COUNTS_S = 1.0
+"""For the broker's own counts to come, after it has granted the subscription; many have none."""
 
 
 async def visit_broker(settings: MqttSettings, clock: Clock, *, seconds: float) -> SourceStatus:
@@ -30,10 +33,16 @@ async def visit_broker(settings: MqttSettings, clock: Clock, *, seconds: float) 
     )
     source = open_source(visitor, clock)
     running = asyncio.create_task(source.run(lambda _: None))
+
+    async def seen(what: Callable[[SourceStatus], bool]) -> None:
+        while not running.done() and not what(source.status()):  # noqa: ASYNC110 - a source tells no news
+            await asyncio.sleep(_LOOK_EVERY_S)
+
     try:
         async with asyncio.timeout(seconds):
-            while not running.done() and not _has_answer(source.status(), settings):  # noqa: ASYNC110 - a source tells no news
-                await asyncio.sleep(_LOOK_EVERY_S)
+            await seen(lambda status: _has_answer(status, settings))
+        async with asyncio.timeout(_COUNTS_S):
+            await seen(lambda status: not status.connected or status.dropped_at_broker is not None)
     except TimeoutError:
         pass
     finally:

@@ -130,6 +130,10 @@ class MqttSource:
             if waits:
                 await asyncio.sleep(backoff.next())
 
+    def where(self) -> MqttSettings:
+        """Return the broker it is connected to, or tries."""
+        return self._failover.broker
+
     def ack(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages that are on disk; those of an earlier connection are ignored."""
         if self._connection:

@@ -7,6 +7,7 @@ away: whoever publishes is told and decides.
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -23,10 +24,19 @@ class PublishFailed(Exception):
 
 
 class Publisher:
-    """A connection made at the first publish and made again when it was lost."""
+    """A connection made at the first publish and made again when it was lost.
 
-    def __init__(self, settings: MqttSettings) -> None:
-        self._settings = settings
+    Args:
+        settings: The brokers; the first that takes a message is stayed with.
+        at: Which of them to publish to, where whoever listens is at no other.
+    """
+
+    def __init__(
+        self, settings: MqttSettings, *, at: Callable[[], MqttSettings] | None = None
+    ) -> None:
+        self._brokers = settings.brokers
+        self._at = at
+        self._broker: MqttSettings | None = None
         self._client: aiomqtt.Client | None = None
         self._connection = AsyncExitStack()
         self._turn = asyncio.Lock()
@@ -50,20 +60,29 @@ class Publisher:
                 unnoticed, nor on a new one.
         """
         async with self._turn:
-            if self._client is not None and not await self._attempt(topic, payload, qos):
+            brokers = (self._at(),) if self._at else self._brokers
+            if self._broker and self._broker not in brokers:
+                await self._disconnect()
+            if self._broker and not await self._attempt(self._broker, topic, payload, qos):
                 return
-            failure = await self._attempt(topic, payload, qos)
-            if failure:
-                said = f"{self._settings.address} did not take the message: {failure}"
-                raise PublishFailed(said) from failure
+            failures = []
+            for broker in brokers:
+                failure = await self._attempt(broker, topic, payload, qos)
+                if not failure:
+                    return
+                failures.append(f"{broker.address} did not take the message: {failure}")
+            raise PublishFailed("; ".join(failures))
 
-    async def _attempt(self, topic: str, payload: bytes, qos: int) -> Exception | None:
+    async def _attempt(
+        self, broker: MqttSettings, topic: str, payload: bytes, qos: int
+    ) -> Exception | None:
         """Send; return why it was not confirmed, with the connection closed, or None."""
         try:
             if self._client is None:
                 self._client = await self._connection.enter_async_context(
-                    mqtt_client.connected(self._make_client())
+                    mqtt_client.connected(_make_client(broker))
                 )
+                self._broker = broker
             await mqtt_client.publish(self._client, topic, payload, qos=qos)
         except (*mqtt_client.FAILURES, ConnectionLost) as failure:
             await self._disconnect()
@@ -71,18 +90,18 @@ class Publisher:
         return None
 
     async def _disconnect(self) -> None:
-        self._client = None
+        self._client = self._broker = None
         await self._connection.aclose()
 
-    def _make_client(self) -> aiomqtt.Client:
-        settings = self._settings
-        return mqtt_client.make_client(
-            settings.host,
-            settings.port,
-            username=settings.user,
-            password=settings.secret,
-            identifier=f"{settings.client_id}-{secrets.token_hex(4)}",
-            protocol=aiomqtt.ProtocolVersion.V311,
-            keepalive=settings.keep_alive_s,
-            tls_context=settings.tls_context(),
-        )
+
+def _make_client(broker: MqttSettings) -> aiomqtt.Client:
+    return mqtt_client.make_client(
+        broker.host,
+        broker.port,
+        username=broker.user,
+        password=broker.secret,
+        identifier=f"{broker.client_id}-{secrets.token_hex(4)}",
+        protocol=aiomqtt.ProtocolVersion.V311,
+        keepalive=broker.keep_alive_s,
+        tls_context=broker.tls_context(),
+    )

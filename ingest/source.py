@@ -53,7 +53,7 @@ class Source(Protocol):
 
 def open_source(
     settings: MqttSettings, clock: Clock, memory: SessionMemory | None = None
-) -> Source:
+) -> MqttSource:
     """Return the source of a broker; by default MQTT 5, or 3.1.1 where it does not speak that.
 
     Args:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiomqtt
+import mqtt5
 
 from devices.clock import ManualClock
 from ingest.broker import MqttSettings
@@ -15,6 +16,7 @@ from ingest.mqtt311 import Mqtt311Connection
 from ingest.mqtt_source import MqttSource, Version
 from ingest.session_memory import SessionMemory
 from ingest.source import SourceStatus
+from tests.bench.publisher import Publisher
 from tests.servers import Mosquitto, eventually
 
 NOON = 1_581_652_800_000
@@ -114,6 +116,23 @@ async def publish(
     async with aiomqtt.Client(broker.host, broker.port) as client:
         for payload in payloads:
             await client.publish(topic, payload, qos=qos, retain=retain)
+
+
+async def flood(broker: Mosquitto, payloads: Sequence[bytes], *, topic: str = "gate/1") -> None:
+    """Publish many payloads in order and fast; the broker has all when this returns."""
+    packets = [
+        mqtt5.PublishPacket(
+            topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=number % 65_535 + 1
+        ).write()
+        for number, payload in enumerate(payloads)
+    ]
+
+    def send() -> None:
+        publisher = Publisher(broker.port)
+        publisher.send(packets)
+        publisher.close()
+
+    await asyncio.to_thread(send)
 
 
 def numbered(count: int, prefix: str = "m") -> list[bytes]:

@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from ingest import mqtt_source
-from ingest.message import DUP
+from ingest.message import BACKLOG, DUP
 from ingest.mqtt_source import Version
-from tests.intake import VERSIONS, Intake, numbered, publish
+from tests.intake import VERSIONS, Intake, flood, numbered, publish
 from tests.servers import Mosquitto, eventually
 from tests.tcp_proxy import TcpProxy
 
@@ -38,6 +41,88 @@ async def test_a_cut_loses_nothing(mosquitto: Mosquitto, version: Version) -> No
             await intake.reconnected(session)
         await eventually(lambda: set(wanted) <= set(intake.payloads), what="every message")
     assert list(dict.fromkeys(intake.payloads)) == wanted
+
+
+async def test_a_cut_within_a_packet_loses_nothing(mosquitto: Mosquitto, version: Version) -> None:
+    """A connection that ends in the middle of a message gives no half of it, and it comes again."""
+    large = [bytes([number]) * 5_000 for number in range(20)]
+    async with (
+        TcpProxy(port=mosquitto.port) as proxy,
+        Intake(f"mqtt://127.0.0.1:{proxy.port}", version) as intake,
+    ):
+        intake.acking = True
+        await intake.connected()
+        for cut_at in (1, 4_997, 12_345):
+            session = intake.status.session
+            proxy.cut_after(cut_at)
+            await publish(mosquitto, large)
+            await intake.reconnected(session)
+        await publish(mosquitto, [b"last"])
+        await intake.sees(b"last")
+    assert set(intake.payloads) == {*large, b"last"}
+    assert all(intake.payloads.count(payload) >= 3 for payload in large)
+
+
+async def test_a_backlog_of_three_thousand_comes_whole(
+    mosquitto: Mosquitto, version: Version
+) -> None:
+    """What was published while we were away arrives once, in order, marked, and all is acked."""
+    wanted = numbered(3_000)
+    async with Intake(mosquitto.url, version) as intake:
+        await intake.connected()
+    await flood(mosquitto, wanted)
+    async with Intake(mosquitto.url, version) as intake:
+        intake.acking = True
+        await intake.receives(3_000)
+        await eventually(lambda: not intake.status.draining, what="drained")
+    assert intake.payloads == wanted
+    assert all(message.flags & BACKLOG for message in intake.messages)
+    assert (intake.status.acks, intake.status.sessions_lost) == (3_000, 0)
+
+
+async def test_a_killed_broker_is_found_again(mosquitto: Mosquitto, version: Version) -> None:
+    """Killed hard, it comes back with what it last saved: the session, and us in it."""
+    async with Intake(mosquitto.url, version) as intake:
+        intake.acking = True
+        await intake.connected()
+        os.kill(mosquitto.pid, signal.SIGUSR1)  # It saves, as it does by itself each half hour.
+        await eventually((mosquitto.folder / "mosquitto.db").exists, what="saved")
+        mosquitto.kill()
+        await intake.disconnected()
+        mosquitto.start()
+        await publish(mosquitto, [b"before we are back"])
+        await intake.sees(b"before we are back")
+        assert intake.status.sessions_lost == 0
+
+
+async def test_a_password_changed_while_running_is_said_and_waited_out(
+    mosquitto: Mosquitto, version: Version, tmp_path: Path
+) -> None:
+    """The open connection goes on; the next one is refused in words until the old one is back."""
+    passwords, program = tmp_path / "passwords", shutil.which("mosquitto_passwd")
+    if program is None:
+        pytest.skip("mosquitto_passwd is not installed: apt-get install mosquitto")
+
+    def allow(password: str) -> None:
+        passwords.write_text(f"guard:{password}\n")
+        subprocess.run([program, "-U", str(passwords)], check=True)
+
+    allow("old")
+    mosquitto.stop()
+    mosquitto.configure(f"allow_anonymous false\npassword_file {passwords}")
+    mosquitto.start()
+    url = mosquitto.url.replace("//", "//guard@")
+    async with Intake(url, version, password="old") as intake:
+        await intake.connected()
+        allow("new")
+        mosquitto.stop()
+        mosquitto.start()
+        await eventually(lambda: "refuses user 'guard'" in intake.status.problem)
+        assert not intake.status.connected
+        allow("old")
+        os.kill(mosquitto.pid, signal.SIGHUP)
+        await intake.connected()
+        assert intake.status.problem == ""
 
 
 async def test_nothing_is_acknowledged_by_a_cut(mosquitto: Mosquitto, version: Version) -> None:

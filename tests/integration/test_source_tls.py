@@ -31,15 +31,16 @@ class Certificates:
         )
         self._issue("broker", "subjectAltName=DNS:localhost")
         self._issue("client", "subjectAltName=DNS:client")
+        self._issue("expired", "subjectAltName=DNS:localhost", days=-1)
 
-    def _issue(self, name: str, extension: str) -> None:
+    def _issue(self, name: str, extension: str, *, days: int = 1) -> None:
         (self.folder / f"{name}.ext").write_text(extension)
         self._openssl(
             "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
             f"-subj /CN={name} -keyout {name}.key -out {name}.csr"
         )
         self._openssl(
-            f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 "
+            f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} "
             f"-extfile {name}.ext -out {name}.pem"
         )
 
@@ -108,6 +109,27 @@ async def test_an_unknown_authority_is_refused(secure: Mosquitto, version: Versi
     """A certificate that nobody we trust has signed is refused."""
     async with Intake(f"mqtts://localhost:{secure.port}", version) as intake:
         await eventually(lambda: "its certificate is not trusted" in intake.status.problem)
+
+
+async def test_an_expired_certificate_is_refused(
+    secure: Mosquitto, certificates: Path, version: Version
+) -> None:
+    """An expired certificate is not trusted; the sentence says so until it is renewed."""
+    config = secure.config.read_text()
+    secure.stop()
+    secure.config.write_text(
+        config.replace("broker.pem", "expired.pem").replace("broker.key", "expired.key")
+    )
+    secure.start()
+    url = f"mqtts://localhost:{secure.port}"
+    async with Intake(url, version, **ours(certificates)) as intake:
+        await eventually(lambda: "certificate has expired" in intake.status.problem)
+        assert not intake.status.connected
+        secure.stop()
+        secure.config.write_text(config)
+        secure.start()
+        await intake.connected()
+        assert intake.status.problem == ""
 
 
 async def test_a_missing_file_is_said(

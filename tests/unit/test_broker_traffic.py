@@ -72,6 +72,7 @@ def test_the_next_time_takes_longer() -> None:
         told.traffic.deafnesses += 1
         waited.append(rounds * 10)
     assert waited == [100, 200, 400]
+    told.traffic.begin()
     told.report(1_000, 1)
     assert told.traffic.deafnesses == 0
 
