@@ -1,6 +1,6 @@
 """The pipeline process: built from settings, started, stopped.
 
-What runs where: the event loop holds the MQTT sources; the journal writer, each follower and the
+What runs where: the event loop holds the sources; the journal writer, each follower and the
 paging have a thread of their own; the console is another process (``console_process``).
 Everything a promise depends on is durable before it is acted on, so a stop at any moment, clean or
 not, leaves nothing to repair; a clean one only saves the time of replaying.
@@ -25,6 +25,7 @@ from alerts.outbox import Paging
 from devices.clock import HOUR, wall_now
 from devices.outcome import Outcome
 from devices.registry_store import RegistryCache
+from gatehouse.address import split_bind
 from gatehouse.alerts_consumer import AlertsConsumer
 from gatehouse.console_process import keep_console
 from gatehouse.database import open_database
@@ -34,6 +35,7 @@ from gatehouse.self_watch import SelfWatch
 from gatehouse.settings import Settings, SettingsError
 from ingest.books import balance
 from ingest.decode_stage import decode_all
+from ingest.http_source import HttpSource
 from ingest.journal import Journal
 from ingest.journal_room import GIB
 from ingest.ledger import Ledger
@@ -43,7 +45,7 @@ from ingest.message import Message
 from ingest.pipeline import Pipeline
 from ingest.publisher import Publisher
 from ingest.series_consumer import SeriesConsumer
-from ingest.source import open_source
+from ingest.source import Source, open_source
 from ingest.status import ServiceStatus, write_status
 
 log = structlog.get_logger()
@@ -94,7 +96,7 @@ class Service:
         async with Publisher(self._mqtt) as publisher:
             pipeline = Pipeline(
                 journal=self._journal,
-                sources=[open_source(self._mqtt, self._clock)],
+                sources=self._sources(),
                 consumers=[self._series, self._alerts],
                 decode=self._decode,
                 reply=self._reply,
@@ -114,6 +116,17 @@ class Service:
                 with suppress(*WAITED_FOR):
                     self._write_status(pipeline)
         log.info("service_stopped")
+
+    def _sources(self) -> list[Source]:
+        """Return the broker, and where terminals post to if that is opened."""
+        sources = [open_source(self._mqtt, self._clock)]
+        if self._settings.intake_bind is not None:
+            host, port = split_bind(self._settings.intake_bind)
+            registry = self._registry.current
+            sources.append(
+                HttpSource(host, port, clock=self._clock, registry=registry, reply=self._answer)
+            )
+        return sources
 
     def _open(self, stack: ExitStack) -> None:
         """Open what is kept, in an order in which closing it loses nothing."""
@@ -167,6 +180,10 @@ class Service:
         return decode_all(messages, self._decoder, self._registry.current())
 
     def _reply(self, message: Message) -> tuple[str, bytes] | None:
+        """Return what is published for a message; a post has its answer already."""
+        return None if message.source == HttpSource.name else self._answer(message)
+
+    def _answer(self, message: Message) -> tuple[str, bytes] | None:
         return self._decoder.reply(message.topic, message.payload)
 
     async def _page(self) -> None:

@@ -19,6 +19,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from alerts.escalation import Policies
@@ -26,6 +28,7 @@ from alerts.thresholds import Thresholds
 from devices.clock import Clock, ScaledClock, WallClock
 from gatehouse.address import bind_address, database_address, split_bind, web_address
 from ingest.broker import MqttSettings
+from ingest.http_source import NAME as INTAKE
 
 DEMO_CLOCK = "clock.json"
 """In a demo's data folder: the time of its community."""
@@ -39,6 +42,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "DATABASE_URL": ("database_url",),
     "CONSOLE_BIND": ("console_bind",),
     "CONSOLE_URL": ("console_url",),
+    "INTAKE_BIND": ("intake_bind",),
     "CLOCK_FILE": ("clock_file",),
 }
 CONFIG = "CONFIG"
@@ -89,6 +93,7 @@ class Settings(BaseModel):
         database_url: Unset: SQLite in the data folder; or ``postgresql://…``.
         console_bind: Host and port the console listens on.
         console_url: Address that pages link to.
+        intake_bind: Host and port that terminals post to; None: nobody can.
         language: Of pages, and of the console where a browser says nothing.
         zone: For devices whose site is not known.
         profiles_dir: A folder of the operator's own device profiles.
@@ -104,6 +109,7 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(database_address)] | None = None
     console_bind: Annotated[str, AfterValidator(bind_address)] = "127.0.0.1:8080"
     console_url: Annotated[str, AfterValidator(web_address)] = ""
+    intake_bind: Annotated[str, AfterValidator(bind_address)] | None = None
     language: Literal["en", "zh"] = "en"
     zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
     profiles_dir: Path | None = None
@@ -111,6 +117,16 @@ class Settings(BaseModel):
     journal: JournalSettings = JournalSettings()
     thresholds: Thresholds = Thresholds()
     escalation: Policies = Policies()
+
+    @field_validator("intake_bind")
+    @classmethod
+    def _is_free(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and text == info.data.get("console_bind"):
+            raise ValueError("is where the console listens; choose another port")
+        brokers = (info.data.get("mqtt"), *info.data.get("source", {}).values())
+        if text is not None and any(one and one.name == INTAKE for one in brokers):
+            raise ValueError(f"its source is called {INTAKE!r}: call the broker something else")
+        return text
 
     @property
     def clock(self) -> Clock:

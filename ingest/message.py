@@ -19,10 +19,10 @@ class Message(msgspec.Struct, frozen=True, gc=False, array_like=True):
         received_at: When we took it in; milliseconds UTC by the one clock.
         source: Name of the source in the settings.
         session: Number of the connection it came on; an ack goes to that one or to none.
-        packet_id: MQTT packet id, 1 to 65,535; 0 for QoS 0.
+        packet_id: MQTT packet id, 1 to 65,535; 0 for QoS 0. Of a post, its number since the start.
         qos: 0, 1 or 2.
         flags: DUP, RETAIN, BACKLOG, added up.
-        properties: MQTT 5 user properties in order.
+        properties: MQTT 5 user properties in order; of a post its content type.
     """
 
     topic: str

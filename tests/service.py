@@ -25,6 +25,7 @@ class RunningService:
         mqtt_url: str,
         series_url: str | None = None,
         database_url: str | None = None,
+        intake_port: int | None = None,
         toml: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,6 +43,8 @@ class RunningService:
             self.settings_environment["GATEHOUSE_SERIES_URL"] = series_url
         if database_url:
             self.settings_environment["GATEHOUSE_DATABASE_URL"] = database_url
+        if intake_port:
+            self.settings_environment["GATEHOUSE_INTAKE_BIND"] = f"127.0.0.1:{intake_port}"
         self.settings = load(self.settings_environment)
         self._process = Process(
             [sys.executable, "-m", "gatehouse", "run"],

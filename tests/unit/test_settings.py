@@ -57,3 +57,23 @@ def test_check_looks_at_the_clock_file(
     assert problem.startswith(f"GATEHOUSE_CLOCK_FILE: {file} ")
     file.write_text('{"wall": 0, "at": 0, "speed": 1}')
     assert check_everything() == []
+
+
+@pytest.mark.parametrize(
+    ("bind", "toml", "said"),
+    [
+        ("8081", "", "is no host and port"),
+        ("127.0.0.1:8080", "", "is where the console listens"),
+        ("0.0.0.0:8081", '[mqtt]\nname = "http"', "call the broker something else"),
+    ],
+)
+def test_a_wrong_place_for_the_intake_is_refused(
+    tmp_path: Path, bind: str, toml: str, said: str
+) -> None:
+    """Before anything starts, by its variable; left out, nobody can post."""
+    file = tmp_path / "gatehouse.toml"
+    file.write_text(toml)
+    environment = BROKER | {"GATEHOUSE_CONFIG": str(file)}
+    assert load(environment).intake_bind is None
+    with pytest.raises(SettingsError, match=f"^GATEHOUSE_INTAKE_BIND: .*{said}"):
+        load(environment | {"GATEHOUSE_INTAKE_BIND": bind})
