@@ -96,7 +96,7 @@ class Service:
         async with Publisher(self._mqtt) as publisher:
             pipeline = Pipeline(
                 journal=self._journal,
-                sources=self._sources(),
+                sources=[open_source(self._mqtt, self._clock), *self._open_intake()],
                 consumers=[self._series, self._alerts],
                 decode=self._decode,
                 reply=self._reply,
@@ -117,16 +117,13 @@ class Service:
                     self._write_status(pipeline)
         log.info("service_stopped")
 
-    def _sources(self) -> list[Source]:
-        """Return the broker, and where terminals post to if that is opened."""
-        sources = [open_source(self._mqtt, self._clock)]
-        if self._settings.intake_bind is not None:
-            host, port = split_bind(self._settings.intake_bind)
-            registry = self._registry.current
-            sources.append(
-                HttpSource(host, port, clock=self._clock, registry=registry, reply=self._answer)
-            )
-        return sources
+    def _open_intake(self) -> list[Source]:
+        """Return where terminals post to, if that is opened."""
+        if self._settings.intake_bind is None:
+            return []
+        host, port = split_bind(self._settings.intake_bind)
+        registry = self._registry.current
+        return [HttpSource(host, port, clock=self._clock, registry=registry, reply=self._answer)]
 
     def _open(self, stack: ExitStack) -> None:
         """Open what is kept, in an order in which closing it loses nothing."""

@@ -15,10 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from devices.clock import DAY, MINUTE, SECOND, rfc3339, wall_now
 from devices.tables import site
+from gatehouse.address import split_bind
 from gatehouse.database import connect, explain, newest_revision, revision
 from gatehouse.parts import open_series
 from gatehouse.settings import Settings, SettingsError
 from ingest.doctor import visit_broker
+from ingest.http_connection import SERVER
 from ingest.influxdb_address import parse_address
 from ingest.journal_room import GIB
 from ingest.series import StoreHeld
@@ -36,6 +38,9 @@ SMALL_WINDOW = 20
 """What mosquitto sends ahead of acks by default to a client that cannot ask for more (3.1.1)."""
 FAIR_WINDOW = 100
 """With fewer ahead, each sync of the journal waits for the broker instead of taking more in."""
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
+"""Where to reach what listens on every address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +68,16 @@ class Found:
 
 
 async def examine(settings: Settings) -> list[Found]:
-    """Examine broker, receive window, data folder, series store, state database and clock."""
+    """Examine broker, intake, data folder, series store, state database and clock."""
     folder = _folder(settings)
-    broker, store, database, clock = await asyncio.gather(
+    broker, posts, store, database, clock = await asyncio.gather(
         _broker(settings),
+        asyncio.to_thread(intake, settings),
         asyncio.to_thread(_store, settings),
         asyncio.to_thread(_database, settings),
         asyncio.to_thread(_clock, settings),
     )
-    return [*broker, folder, store, *database, clock]
+    return [*broker, *posts, folder, store, *database, clock]
 
 
 async def _broker(settings: Settings) -> list[Found]:
@@ -117,6 +123,29 @@ def window(protocol: str, receive_maximum: int) -> Found:
         return Found(name, True, sentence)
     advice = f"so few slow the intake; set [mqtt] receive_maximum to {FAIR_WINDOW} or more"
     return Found(name, True, f"{sentence}: {advice}", warns=True)
+
+
+def intake(settings: Settings) -> list[Found]:
+    """Say whether terminals can post, where that is opened."""
+    if settings.intake_bind is None:
+        return []
+    name = "intake"
+    host, port = split_bind(settings.intake_bind)
+    where = f"http://{settings.intake_bind}/intake/"
+    connection = HTTPConnection(_ANYWHERE.get(host, host), port, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", "/intake/")
+        server = connection.getresponse().headers["Server"]
+    except ConnectionRefusedError:
+        said = f"nothing listens at {where}; the service does while it runs"
+        return [Found(name, True, said, warns=True)]
+    except (HTTPException, OSError) as error:
+        return [Found(name, False, f"{where} does not answer ({error}): see its address")]
+    finally:
+        connection.close()
+    if server != SERVER:
+        return [Found(name, False, f"another program listens at {where}: choose another port")]
+    return [Found(name, True, f"terminals can post to {where}")]
 
 
 def _folder(settings: Settings) -> Found:

@@ -1,5 +1,6 @@
 """The pipeline's status and the console's own numbers, as Prometheus reads them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -53,6 +54,8 @@ def _pipeline(word: Word, status: ServiceStatus) -> Iterable[Metric]:
         ("source_reconnects", _counter, "Times the broker had to be found again.", "reconnects"),
     ):
         yield make(name, says, "source", {one.name: getattr(one, values) for one in parts.sources})
+    refused = sum((Counter(one.refused) for one in parts.sources), Counter())
+    yield _counter("refused_posts", "Posts that were not taken.", "status", refused)
     yield CounterMetricFamily("gatehouse_repeated_messages", "Repeats recognised.", parts.repeats)
     yield CounterMetricFamily(
         "gatehouse_cut_pictures", "Pictures cut out before the journal.", parts.pictures

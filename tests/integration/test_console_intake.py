@@ -284,3 +284,27 @@ async def test_phones_are_only_in_the_demonstration(tmp_path: Path) -> None:
     async with visit(world, "command") as client:
         assert (await client.get("/phone")).status_code == 404
         assert (await client.get("/phone/worker-1")).status_code == 404
+
+
+async def test_the_intake_for_posts_is_shown_as_what_it_is(world: World, browser: Open) -> None:
+    """Not as a broker: how many posts it refused and why, in the person's language."""
+    world.tell()
+    status = read_status(world.data_dir)
+    assert status is not None
+    [broker] = msgspec.to_builtins(status.pipeline.sources)
+    posts = broker | {"name": "http", "protocol": "http", "granted": {}, "received": 77}
+    posts |= {"refused": {"401": 3, "503": 1}, "problem": "cannot listen", "connected": False}
+    world.tell(sources=[broker, posts])
+    for language, refused, problem in (
+        ("en", "Posts refused", "Terminals cannot post just now."),
+        ("zh", "被拒绝的上报", "终端目前无法上报。"),
+    ):
+        async with browser("operator") as client:
+            text = (await client.get("/ingest", headers={"accept-language": language})).text
+        assert re.search(rf"{refused}</dt><dd>4 · 401: 3 · 503: 1</dd>", text)
+        assert problem in text
+        assert "<dd>HTTP</dd>" in text
+        assert "<dd>MQTT 5</dd>" in text
+    async with browser() as client:
+        numbers = (await client.get("/metrics")).text
+    assert 'gatehouse_refused_posts_total{status="401"} 3.0' in numbers
