@@ -236,7 +236,9 @@ class HttpSource:
             log.warning("intake_not_listening", why=problem)
         if not problem:
             log.info("intake_listening", host=self._host, port=self._port)
-        self._problem, self._listening, self._since = problem, not problem, self._clock.now()
+        if self._listening == bool(problem):
+            self._listening, self._since = not problem, self._clock.now()
+        self._problem = problem
 
     def _accept(
         self, tasks: asyncio.TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

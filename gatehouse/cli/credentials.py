@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 from sqlalchemy import Connection
@@ -44,7 +45,8 @@ def create(
             connection, device, digest=digest, replace=replace, now=wall_now()
         )
         bump(connection)
-    typer.echo(f"path /intake/{device}  user {device}  password (shown only now): {secret}")
+    path = f"/intake/{quote(device, safe=':@')}"
+    typer.echo(f"path {path}  user {device}  password (shown only now): {secret}")
 
 
 @app.command("list")

@@ -63,6 +63,14 @@ def test_a_secret_is_shown_once_and_kept_as_a_hash(database: Engine, tmp_path: P
     assert not any(secret.encode() in path.read_bytes() for path in files)
 
 
+def test_the_path_is_one_that_can_be_typed_into_a_terminal(database: Engine) -> None:
+    """An id of any letters is written as a URL has it; a MAC address stays as it is."""
+    with database.begin() as connection:
+        connection.execute(insert(device).values(id="北门 1", profile="gatehouse"))
+    assert run("create", "北门 1").output.startswith("path /intake/%E5%8C%97%E9%97%A8%201  user")
+    assert run("create", "a0:e6:f8").output.startswith("path /intake/a0:e6:f8  user a0:e6:f8")
+
+
 def test_digest_is_kept_only_where_it_was_asked_for(database: Engine) -> None:
     """What Digest needs is as good as the secret, so a terminal has to insist."""
     secret = make("a0:e6:f8", "--digest")

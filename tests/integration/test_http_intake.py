@@ -174,6 +174,7 @@ async def test_a_right_credential_is_let_in(tmp_path: Path, path: str, how: dict
         ("gate-1", {"auth": (GATE[0], "")}),
         ("gate-1", {"auth": HALL}),
         ("gate-1", {"auth": (GATE[0], HALL[1])}),
+        ("gate-1", {"auth": (HALL[0], GATE[1])}),
         ("gate-9", {"auth": ("gate-9", GATE[1])}),
         ("gate-1", {"auth": httpx.DigestAuth(*GATE)}),
         ("hall-2", {"auth": httpx.DigestAuth(HALL[0], "wrong")}),
