@@ -84,7 +84,7 @@ def _compile_message(profile: str, place: int, block: MessageBlock) -> MessageRe
         fits=fits,
         takes_all=block.ignore is not None and fits is None,
         read=_compile_read(f"{profile} message {place}", block, names),
-        answer=compile_reply(block.reply, names) if block.reply else None,
+        answer=compile_reply(block.reply, names, block.device) if block.reply else None,
     )
 
 

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -20,6 +20,7 @@ from devices.outcome import DeadLetterReason, IgnoredReason
 
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+_BRACES = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,63}")
 _KEY = re.compile(r"(?!str$|bool$)[a-z_]+")
 _CLEAR = {"extra_forbidden": "unknown key", "value_error": "", "missing": "missing"}
@@ -63,6 +64,44 @@ class Example(Strict):
         return (self.payload or "").encode()
 
 
+class Poll(Strict):
+    """What devices that only answer are asked, and how often.
+
+    Attributes:
+        every: Milliseconds between two questions.
+        topic: Where to; a level of its own is ``{device}`` or ``{gateway}``, the device's own.
+        format: How the payload is written: as text, from hex digits, or as a DL/T 645 request
+            from an address and an identifier.
+        payload: What is asked, with the same names in braces.
+    """
+
+    every: int
+    topic: str
+    format: Literal["text", "hex", "dlt645"] = "text"
+    payload: str = ""
+
+    @field_validator("every", mode="before")
+    @classmethod
+    def _duration(cls, text: object) -> object:
+        every = _milliseconds(text)
+        if isinstance(every, int) and every < MINUTE:
+            raise ValueError("ask at most once a minute")
+        return every
+
+    @model_validator(mode="after")
+    def _asks_its_own(self) -> "Poll":
+        """Refuse a topic that belongs to no device, or to others too."""
+        levels = self.topic.split("/")
+        if not {"{device}", "{gateway}"} & set(levels):
+            raise ValueError(f"poll topic {self.topic!r} would be the same for every device")
+        if "+" in self.topic or "#" in self.topic or self.topic.startswith("$"):
+            raise ValueError(f"poll topic {self.topic!r} is no topic to publish to")
+        names = set(_BRACES.findall(self.topic + self.payload))
+        if names - {"device", "gateway"}:
+            raise ValueError("a poll knows {device} and {gateway} only")
+        return self
+
+
 class Profile(Strict):
     """One device family.
 
@@ -72,6 +111,7 @@ class Profile(Strict):
         source: Where the format is described.
         transport: How it reaches the broker, in words.
         silent_after: After how many milliseconds without a message it is silent; None for never.
+        poll: What its devices are asked, where they only answer.
         message: Its messages; of several that claim a topic the first that fits is read.
         examples: What is known to be sent, and what it must give.
     """
@@ -83,16 +123,21 @@ class Profile(Strict):
     source: str
     transport: str = "MQTT"
     silent_after: int | None = None
+    poll: tuple[Poll, ...] = ()
     message: tuple[MessageBlock, ...]
     examples: tuple[Example, ...] = Field(alias="example")
 
     @field_validator("silent_after", mode="before")
     @classmethod
     def _duration(cls, text: object) -> object:
-        match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-        if text is not None and not match:
-            raise ValueError("write a duration like 90s, 15m, 2h or 7d")
-        return match and int(match[1]) * _UNITS[match[2]]
+        return None if text is None else _milliseconds(text)
+
+
+def _milliseconds(text: object) -> int:
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError("write a duration like 90s, 15m, 2h or 7d")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def built_in() -> Path:

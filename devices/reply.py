@@ -1,7 +1,7 @@
 """Answers that some devices wait for before they stop sending the same thing again."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,17 +15,31 @@ _SAFE = re.compile(r"[\w.:@-]+")
 _encode = msgspec.json.Encoder().encode
 
 
-def compile_reply(reply: Reply, names: frozenset[str]) -> Answer:
+def compile_reply(
+    reply: Reply, names: frozenset[str], device: str | Sequence[str] | None
+) -> Answer:
     """Return what makes topic and payload of the answer; None where a value for it is absent.
 
-    What the payload says may fill one level of the topic and no more, so that no device can have
-    an answer sent to a topic that is not its own.
+    No device can have an answer sent to a topic that is not its own: what fills the topic stands
+    in the topic of its message, or is what the message is taken to be from, and it fills one level
+    and no more.
+
+    Args:
+        reply: Topic and body.
+        names: What the topics of the message name.
+        device: What names the device, in the message's block.
 
     Raises:
-        ValueError: The topic names no device.
+        ValueError: The topic names no device, or is filled with what is not the device's.
     """
-    if not placeholders(reply.topic):
+    filled = placeholders(reply.topic)
+    if not filled:
         raise ValueError(f"reply topic {reply.topic!r} would be the same for every device")
+    templates = (device,) if isinstance(device, str) else device or ()
+    own = names.union(*(placeholders(template) for template in templates))
+    foreign = next((name for name in filled if name not in own), None)
+    if foreign or {"+", "#"} & set(reply.topic) or reply.topic.startswith("$"):
+        raise ValueError(f"reply topic {reply.topic!r} is not the device's own")
     parts = tuple(compile_template(f"{{{name}}}", names) for name in placeholders(reply.topic))
     topic = compile_template(reply.topic, names)
     body = _compile_value(reply.body, names)

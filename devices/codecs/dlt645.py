@@ -5,6 +5,7 @@ BCD with the last byte first, each data byte has 0x33 added, the checksum is the
 68 modulo 256. Source: DL/T 645-2007, sections 5 and 7, annex A.
 """
 
+import re
 from typing import Any
 
 from devices.outcome import DeadLetterReason, DecodeError
@@ -15,7 +16,9 @@ READ = 0x11
 _HEAD = 10
 _MAX_FRAMES = 64
 _MINUS_33 = bytes((byte - 0x33) & 0xFF for byte in range(256))
+_PLUS_33 = bytes((byte + 0x33) & 0xFF for byte in range(256))
 _WAKES = bytes([WAKE])
+_REQUEST = re.compile(r"([0-9]{12}) ([0-9a-fA-F]{8})")
 
 VALUES = {
     "00010000": ("forward_energy_kwh", 4, 0.01, False),
@@ -44,6 +47,24 @@ def read_frames(payload: bytes) -> dict[str, Any]:
         if not data:
             return found
     raise DecodeError(DeadLetterReason.TOO_LARGE, f"more than {_MAX_FRAMES} frames")
+
+
+def write_read_request(text: str) -> bytes:
+    """Return the frame that asks a meter for one value.
+
+    Args:
+        text: The meter's address, 12 digits, and a data identifier, 8 hex digits.
+
+    Raises:
+        ValueError: It is not that.
+    """
+    match = _REQUEST.fullmatch(text)
+    if not match:
+        raise ValueError("a read request is an address of 12 digits and 8 hex digits")
+    address, identifier = (bytes.fromhex(part)[::-1] for part in match.groups())
+    data = identifier.translate(_PLUS_33)
+    frame = bytes([START]) + address + bytes([START, READ, len(data)]) + data
+    return _WAKES * 4 + frame + bytes([sum(frame) & 0xFF, END])
 
 
 def _read_frame(data: bytes, found: dict[str, Any]) -> bytes:

@@ -23,7 +23,15 @@ from devices.codecs import CODECS
 from devices.decoder import Decoder
 from devices.example import check_examples
 from devices.measure import CELSIUS, ENERGY_WH, PERCENT, POWER_W, SHARE
-from devices.profile import Example, Profile, ProfileError, built_in, load_profile, load_profiles
+from devices.profile import (
+    Example,
+    Poll,
+    Profile,
+    ProfileError,
+    built_in,
+    load_profile,
+    load_profiles,
+)
 from devices.profile_table import as_markdown
 
 BUILT_IN = load_profiles(built_in())
@@ -224,7 +232,7 @@ def test_every_word_of_the_language_is_documented() -> None:
     """Each key, format and unit a profile may use stands on the language's one page."""
     page = LANGUAGE.read_text(encoding="utf-8")
     models = [
-        *(Profile, MessageBlock, Example, Number, Word, Time, Reply),
+        *(Profile, MessageBlock, Example, Number, Word, Time, Reply, Poll),
         *(TemperatureBlock, CrossingBlock, ElectricityBlock, LitWindowBlock, DeviceStatusBlock),
     ]
     keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
