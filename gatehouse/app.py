@@ -8,8 +8,8 @@ not, leaves nothing to repair; a clean one only saves the time of replaying.
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
 from importlib.metadata import version
 from typing import Self
@@ -24,6 +24,7 @@ from alerts.finding import Finding
 from alerts.outbox import Paging
 from devices.clock import HOUR, wall_now
 from devices.outcome import Outcome
+from devices.poll import PollSchedule
 from devices.registry_store import RegistryCache
 from gatehouse.address import split_bind
 from gatehouse.alerts_consumer import AlertsConsumer
@@ -42,9 +43,12 @@ from ingest.ledger import Ledger
 from ingest.ledger_file import NAME as LEDGER
 from ingest.ledger_file import account_of
 from ingest.message import Message
+from ingest.mqtt_source import MqttSource
 from ingest.pipeline import Pipeline
 from ingest.publisher import Publisher
 from ingest.series_consumer import SeriesConsumer
+from ingest.session_memory import NAME as SESSIONS
+from ingest.session_memory import SessionMemory
 from ingest.source import Source, open_source
 from ingest.status import ServiceStatus, write_status
 
@@ -52,6 +56,7 @@ log = structlog.get_logger()
 
 STATUS_S = 1.0
 PAGING_S = 0.25
+POLL_S = 1.0
 WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError)
 """A database that is away or locked, a disk that is full: they pass, and nothing dies of them."""
 
@@ -72,9 +77,9 @@ class Service:
         self._settings = settings
         self._clock = settings.clock
         self._started_at = self._clock.now()
-        self._mqtt = settings.mqtt
         self._decoder, profiles = make_decoder(settings)
         self._version = version("gatehouse")
+        self._polls, self._asked_until = PollSchedule(profiles), self._started_at
         self._silence = {profile.name: profile.silent_after for profile in profiles}
         self._told: ServiceStatus | None = None
         self._self_watch = SelfWatch()
@@ -93,14 +98,21 @@ class Service:
         """Take in, judge and tell until cancelled; a part that fails ends the whole."""
         look_less_for_garbage()
         log.info("service_started", version=self._version, data=str(self._settings.data_dir))
-        async with Publisher(self._mqtt) as publisher:
+        brokers = self._open_brokers()
+        async with AsyncExitStack() as stack:
+            publishers = {
+                one.name: await stack.enter_async_context(
+                    Publisher(one, at=brokers[one.name].where)
+                )
+                for one in self._settings.sources
+            }
             pipeline = Pipeline(
                 journal=self._journal,
-                sources=[open_source(self._mqtt, self._clock), *self._open_intake()],
+                sources=[*brokers.values(), *self._open_intake()],
                 consumers=[self._series, self._alerts],
                 decode=self._decode,
                 reply=self._reply,
-                publish=publisher.publish,
+                publish=partial(_publish, publishers),
                 clock=self._clock,
             )
             try:
@@ -111,11 +123,19 @@ class Service:
                     tasks.create_task(_repeat("status", tell, STATUS_S), name="status")
                     watch = _repeat("self_watch", self._watch_itself, STATUS_S)
                     tasks.create_task(watch, name="self watch")
+                    ask = partial(self._ask, pipeline)
+                    tasks.create_task(_repeat("polls", ask, POLL_S), name="polls")
                     tasks.create_task(keep_console(), name="console")
             finally:
                 with suppress(*WAITED_FOR):
                     self._write_status(pipeline)
         log.info("service_stopped")
+
+    def _open_brokers(self) -> dict[str, MqttSource]:
+        """Return the MQTT sources by name; each has its own session, identity and counters."""
+        memory = SessionMemory(self._settings.data_dir / SESSIONS)
+        sources = (open_source(one, self._clock, memory) for one in self._settings.sources)
+        return {source.name: source for source in sources}
 
     def _open_intake(self) -> list[Source]:
         """Return where terminals post to, if that is opened."""
@@ -187,6 +207,13 @@ class Service:
         """Climb and send what is due, in a thread of its own."""
         await asyncio.to_thread(self._paging.tick)
 
+    async def _ask(self, pipeline: Pipeline) -> None:
+        """Ask the devices that only answer, each when it is due, over the first broker."""
+        now, registry = self._clock.now(), self._registry.current()
+        for topic, payload in self._polls.due(registry, after=self._asked_until, until=now):
+            pipeline.say(self._settings.sources[0].name, topic, payload)
+        self._asked_until = now
+
     async def _tell(self, pipeline: Pipeline) -> None:
         """Write ``status.json``: a few milliseconds, by one writer, so never half a file."""
         self._told = self._write_status(pipeline)
@@ -218,13 +245,19 @@ class Service:
             at=self._clock.now(),
             wall_at=wall_now(),
             version=self._version,
-            broker=self._mqtt.address,
             pipeline=parts,
             books=balance(account, head=parts.journal.head),
             judged=self._alerts.counters(),
         )
         write_status(self._settings.data_dir, status)
         return status
+
+
+async def _publish(
+    publishers: Mapping[str, Publisher], source: str, topic: str, payload: bytes
+) -> None:
+    """Publish to the broker that a source is with."""
+    await publishers[source].publish(topic, payload)
 
 
 async def _repeat(work: str, act: Callable[[], Awaitable[None]], every_s: float) -> None:

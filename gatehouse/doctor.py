@@ -13,12 +13,13 @@ import msgspec
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from devices.clock import DAY, MINUTE, SECOND, rfc3339, wall_now
+from devices.clock import DAY, MINUTE, SECOND, Clock, rfc3339, wall_now
 from devices.tables import site
 from gatehouse.address import split_bind
 from gatehouse.database import connect, explain, newest_revision, revision
 from gatehouse.parts import open_series
 from gatehouse.settings import Settings, SettingsError
+from ingest.broker import MqttSettings
 from ingest.doctor import visit_broker
 from ingest.http_connection import SERVER
 from ingest.influxdb_address import parse_address
@@ -70,29 +71,40 @@ class Found:
 async def examine(settings: Settings) -> list[Found]:
     """Examine broker, intake, data folder, series store, state database and clock."""
     folder = _folder(settings)
-    broker, posts, store, database, clock = await asyncio.gather(
-        _broker(settings),
+    brokers, posts, store, database, clock = await asyncio.gather(
+        _brokers(settings),
         asyncio.to_thread(intake, settings),
         asyncio.to_thread(_store, settings),
         asyncio.to_thread(_database, settings),
         asyncio.to_thread(_clock, settings),
     )
-    return [*broker, *posts, folder, store, *database, clock]
+    return [*brokers, *posts, folder, store, *database, clock]
 
 
-async def _broker(settings: Settings) -> list[Found]:
+async def _brokers(settings: Settings) -> list[Found]:
+    """Examine every broker of every source, also those to fail over to."""
     if settings.mqtt is None:
         return [Found("broker", False, "GATEHOUSE_MQTT_URL is not set: say where the broker is")]
-    status = await visit_broker(settings.mqtt, settings.clock, seconds=PATIENCE_S)
+    visits = [
+        _broker(broker, settings.clock, f" of {source.name}" if settings.source else "")
+        for source in settings.sources
+        for broker in source.brokers
+    ]
+    return [found for each in await asyncio.gather(*visits) for found in each]
+
+
+async def _broker(broker: MqttSettings, clock: Clock, of: str) -> list[Found]:
+    status = await visit_broker(broker, clock, seconds=PATIENCE_S)
     if not status.granted:
         problem = status.problem or f"no answer within {PATIENCE_S:g} s; is it a broker?"
-        return [Found("broker", False, problem)]
-    address = f"{settings.mqtt.address}, MQTT {status.protocol}"
-    return [
-        Found("broker", True, f"reached at {address}"),
-        _granted(status, settings.mqtt.topics),
-        window(status.protocol, settings.mqtt.receive_maximum),
+        return [Found(f"broker{of}", False, problem)]
+    address = f"{broker.address}, MQTT {status.protocol}"
+    found = [
+        Found(f"broker{of}", True, f"reached at {address}"),
+        _granted(status, broker.topics),
+        window(status.protocol, broker.receive_maximum),
     ]
+    return found + _dropped(broker.address, status.dropped_at_broker)
 
 
 def _granted(status: SourceStatus, topics: tuple[str, ...]) -> Found:
@@ -105,6 +117,15 @@ def _granted(status: SourceStatus, topics: tuple[str, ...]) -> Found:
         f"QoS 1 not granted for {', '.join(weak)}: allow it in the broker's access list, "
         "or take the filter out of [mqtt] topics",
     )
+
+
+def _dropped(address: str, count: int | None) -> list[Found]:
+    """Warn of what the broker says it has dropped; many brokers do not say."""
+    if not count:
+        return []
+    advice = "raise its queue limits (in mosquitto.conf max_queued_messages 0)"
+    said = f"{address} has dropped {count:,} messages since it started, ours or others': {advice}"
+    return [Found("broker's queue", True, said, warns=True)]
 
 
 def window(protocol: str, receive_maximum: int) -> Found:

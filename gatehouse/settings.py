@@ -6,10 +6,12 @@ silently the default. Each secret ``X`` may stand in a file named by ``X_FILE`` 
 
 import difflib
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -21,6 +23,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from alerts.escalation import Policies
@@ -29,6 +32,7 @@ from devices.clock import Clock, ScaledClock, WallClock
 from gatehouse.address import bind_address, database_address, split_bind, web_address
 from ingest.broker import MqttSettings
 from ingest.http_source import NAME as INTAKE
+from ingest.topic_filter import overlap
 
 DEMO_CLOCK = "clock.json"
 """In a demo's data folder: the time of its community."""
@@ -46,6 +50,9 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "CLOCK_FILE": ("clock_file",),
 }
 CONFIG = "CONFIG"
+_SOURCE = re.compile(r"SOURCE_(?P<name>[A-Z0-9][A-Z0-9_]*?)_(?P<key>URL|PASSWORD)(?P<file>_FILE)?")
+_SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
+_MOST_SOURCES = 32
 _SECRET_MAX_BYTES = 64 * 1024
 _MOST_GIB = 1024 * 1024
 """A pebibyte: more is a slip of the finger."""
@@ -89,6 +96,7 @@ class Settings(BaseModel):
     Attributes:
         data_dir: Journal, ledger, embedded stores; created with mode 0700.
         mqtt: The broker and what to subscribe to; its ``url`` comes from the environment.
+        source: Further brokers by name, with the same keys; each has its own session.
         series_url: Unset: the embedded store. Grammar in ``ingest/series.py``.
         database_url: Unset: SQLite in the data folder; or ``postgresql://…``.
         console_bind: Host and port the console listens on.
@@ -104,6 +112,7 @@ class Settings(BaseModel):
 
     data_dir: Path = Path("data")
     mqtt: MqttSettings | None = None
+    source: Mapping[str, MqttSettings] = Field(default={}, max_length=_MOST_SOURCES)
     series_url: str | None = None
     series_token: SecretStr | None = None
     database_url: Annotated[str, AfterValidator(database_address)] | None = None
@@ -127,6 +136,48 @@ class Settings(BaseModel):
         if text is not None and any(one and one.name == INTAKE for one in brokers):
             raise ValueError(f"its source is called {INTAKE!r}: call the broker something else")
         return text
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _named(cls, tables: object) -> object:
+        """Give each further source its name, and an identity of its own."""
+        if not isinstance(tables, dict):
+            return tables
+        named = {}
+        for name, table in tables.items():
+            if isinstance(table, dict) and "name" in table:
+                raise ValueError(f"{name}: its name stands in [source.{name}]; leave out name")
+            own = {"name": name, "client_id": f"gatehouse-{name}"}
+            named[name] = {**own, **table} if isinstance(table, dict) else table
+        return named
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> Self:
+        if self.intake_bind is not None and INTAKE in self.source:
+            raise ValueError(f"what terminals post to is named {INTAKE}: rename [source.{INTAKE}]")
+        for one, other in combinations(self.sources, 2):
+            if one.name == other.name:
+                raise ValueError(f"two sources are called {one.name!r}: rename [source.{one.name}]")
+            shared = {each.address for each in one.brokers} & {
+                each.address for each in other.brokers
+            }
+            if shared and one.client_id == other.client_id:
+                raise ValueError(
+                    f"sources {one.name!r} and {other.name!r} are both {one.client_id!r} at "
+                    f"{min(shared)}: give one its own client_id"
+                )
+            twice = next((t for t in one.topics for u in other.topics if overlap(t, u)), None)
+            if shared and twice:
+                raise ValueError(
+                    f"sources {one.name!r} and {other.name!r} both take {twice!r} from "
+                    f"{min(shared)}: everything there would come twice"
+                )
+        return self
+
+    @property
+    def sources(self) -> tuple[MqttSettings, ...]:
+        """Every MQTT source: the one of ``[mqtt]`` first."""
+        return (*((self.mqtt,) if self.mqtt else ()), *self.source.values())
 
     @property
     def clock(self) -> Clock:
@@ -216,33 +267,70 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: {error.strerror}; {PREFIX}{CONFIG} names it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
-    for key in content:
-        if (key,) in ADDRESSES.values() or (key,) in SECRETS.values():
+    places: list[tuple[str, ...]] = [(key,) for key in content]
+    for table_place, table in _tables(content):
+        if not _SOURCE_NAME.fullmatch(table_place[-1]):
             raise SettingsError(
-                f"{path}: {key}: say this in the environment: {PREFIX}{key.upper()}"
+                f"{path}: {'.'.join(table_place)}: {table_place[-1]!r} is no name for a source: "
+                "small letters, digits and '_'"
+            )
+        places += [(*table_place, key) for key in table]
+    for place in places:
+        variable = "_".join(place).upper()
+        if place_of(variable) == place:
+            raise SettingsError(
+                f"{path}: {'.'.join(place)}: say this in the environment: {PREFIX}{variable}"
             )
     return content
 
 
+def _tables(content: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield the tables that may hold an address or a secret, with their names."""
+    tables: list[tuple[tuple[str, ...], object]] = [(("mqtt",), content.get("mqtt"))]
+    further = content.get("source")
+    if isinstance(further, dict):
+        tables += [(("source", name), table) for name, table in further.items()]
+    for place, table in tables:
+        if isinstance(table, dict):
+            yield place, table
+
+
 def _overlay(content: dict[str, Any], environment: Mapping[str, str]) -> None:
     """Put what the environment says into the file's content."""
-    files = {f"{name}_FILE": name for name in SECRETS}
     for variable in sorted(environment):
         if not variable.startswith(PREFIX):
             continue
         name, text = variable.removeprefix(PREFIX), environment[variable]
-        if name in files:
-            _put(content, SECRETS[files[name]], _read_secret(variable, Path(text)))
-        elif name in SECRETS:
-            _put(content, SECRETS[name], text)
-        elif name in ADDRESSES:
-            _put(content, ADDRESSES[name], text)
+        place, is_file = place_of(name), name.endswith("_FILE") and name not in ADDRESSES
+        if place:
+            _put(content, place, _read_secret(variable, Path(text)) if is_file else text)
         elif name != CONFIG:
+            files = [f"{secret}_FILE" for secret in SECRETS]
             known = [*ADDRESSES, *SECRETS, *files, CONFIG]
             raise SettingsError(f"{variable}: unknown setting{_suggest(name, known, PREFIX)}")
-    mqtt = content.get("mqtt")
-    if isinstance(mqtt, dict) and "url" not in mqtt:
-        raise SettingsError(f"{PREFIX}MQTT_URL: not set, while gatehouse.toml has [mqtt]")
+    for place, table in _tables(content):
+        if "url" not in table:
+            variable = f"{PREFIX}{'_'.join(place).upper()}_URL"
+            raise SettingsError(
+                f"{variable}: not set, while gatehouse.toml has [{'.'.join(place)}]"
+            )
+
+
+def place_of(name: str) -> tuple[str, ...] | None:
+    """Return where in the settings a variable belongs; None for one that nobody knows.
+
+    Args:
+        name: Of the variable, without GATEHOUSE_ in front.
+    """
+    secret = name.removesuffix("_FILE")
+    source = _SOURCE.fullmatch(name)
+    if name in ADDRESSES:
+        return ADDRESSES[name]
+    if secret in SECRETS:
+        return SECRETS[secret]
+    if source and not (source["file"] and source["key"] == "URL"):
+        return "source", source["name"].lower(), source["key"].lower()
+    return None
 
 
 def _put(content: dict[str, Any], path: tuple[str, ...], text: str) -> None:
@@ -264,8 +352,11 @@ def _read_secret(variable: str, path: Path) -> str:
 def _first_problem(error: ValidationError, path: Path) -> str:
     problem = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
-    variables = {".".join(keys): name for name, keys in {**ADDRESSES, **SECRETS}.items()}
-    where = PREFIX + variables[place] if place in variables else f"{path}: {place}"
+    variables: dict[tuple[int | str, ...], str] = {
+        keys: name for name, keys in {**ADDRESSES, **SECRETS}.items()
+    }
+    variable = variables.get(problem["loc"]) or _variable_of_source(problem["loc"])
+    where = PREFIX + variable if variable else f"{path}: {place}" if place else str(path)
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown setting{_suggest(str(problem['loc'][-1]), _keys(problem['loc']))}"
     if problem["type"] in _NO_TABLE:
@@ -273,13 +364,21 @@ def _first_problem(error: ValidationError, path: Path) -> str:
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
 
 
+def _variable_of_source(location: tuple[int | str, ...]) -> str | None:
+    match location:
+        case ("source", str(name), "url" | "password" as key):
+            return f"SOURCE_{name.upper()}_{key.upper()}"
+    return None
+
+
 def _keys(location: tuple[int | str, ...]) -> list[str]:
     """Return the keys a model knows where an unknown one was found."""
     model: Any = Settings
     for part in location[:-1]:
         field = getattr(model, "model_fields", {}).get(part)
-        model = getattr(field, "annotation", None)
-        model = next((kind for kind in getattr(model, "__args__", ()) if kind), model)
+        kind = getattr(field, "annotation", None)
+        choices = getattr(kind, "__args__", ())
+        model = next((one for one in choices if hasattr(one, "model_fields")), kind or model)
     return list(getattr(model, "model_fields", {}))
 
 

@@ -1,6 +1,7 @@
 """Answers: some terminals resend a message until it is answered; they are, after its commit.
 
-Low rate, best effort: an answer that cannot be sent is counted, and the terminal asks again.
+Low rate, best effort: an answer that cannot be sent is counted, and the terminal asks again. What
+devices are asked that only answer goes the same way; they are asked again when it is due again.
 """
 
 import asyncio
@@ -19,8 +20,9 @@ log = structlog.get_logger()
 
 Reply = Callable[[Message], tuple[str, bytes] | None]
 """A message to the topic and payload that answer it, or None."""
-Publish = Callable[[str, bytes], Awaitable[None]]
-"""Sends one payload to a topic, in bounded time; raises PublishFailed where it cannot."""
+Publish = Callable[[str, str, bytes], Awaitable[None]]
+"""Sends, to the broker of a source, to a topic, one payload, in bounded time; raises PublishFailed
+where it cannot."""
 
 
 class AnswerStatus(msgspec.Struct, frozen=True):
@@ -37,7 +39,7 @@ class Answers:
     def __init__(self, reply: Reply, publish: Publish | None) -> None:
         self._reply = reply
         self._publish = publish
-        self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(WAITING)
+        self._queue: asyncio.Queue[tuple[str, str, bytes]] = asyncio.Queue(WAITING)
         self._sent = self._failed = self._dropped = 0
         self._problem = ""
 
@@ -47,12 +49,15 @@ class Answers:
             return
         for message in messages:
             answer = self._reply(message)
-            if answer is None:
-                continue
-            if self._queue.full():
-                self._dropped += 1
-            else:
-                self._queue.put_nowait(answer)
+            if answer is not None:
+                self.say(message.source, *answer)
+
+    def say(self, source: str, topic: str, payload: bytes) -> None:
+        """Queue what is to be published to the broker of a source; never blocks."""
+        if self._queue.full():
+            self._dropped += 1
+        else:
+            self._queue.put_nowait((source, topic, payload))
 
     def status(self) -> AnswerStatus:
         """Return the counts since the start."""
@@ -61,14 +66,13 @@ class Answers:
     async def run(self) -> None:
         """Send what is queued until cancelled."""
         while True:
-            topic, payload = await self._queue.get()
-            await self._send(topic, payload)
+            await self._send(*await self._queue.get())
 
-    async def _send(self, topic: str, payload: bytes) -> None:
+    async def _send(self, source: str, topic: str, payload: bytes) -> None:
         if self._publish is None:
             return
         try:
-            await self._publish(topic, payload)
+            await self._publish(source, topic, payload)
         except PublishFailed as failed:
             self._failed += 1
             self._report(str(failed))

@@ -162,6 +162,10 @@ class Pipeline:
         finally:
             self._thread.shutdown()
 
+    def say(self, source: str, topic: str, payload: bytes) -> None:
+        """Publish, at a low rate like an answer, to the broker of a source; never blocks."""
+        self._answers.say(source, topic, payload)
+
     def frontier(self) -> int:
         """Return the time before which everything that arrived has been judged; never goes back.
 

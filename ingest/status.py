@@ -23,7 +23,6 @@ class ServiceStatus(msgspec.Struct, frozen=True):
         at: The community's time; milliseconds UTC.
         wall_at: Real time; milliseconds UTC.
         version: Of the program.
-        broker: Host and port.
         pipeline: From the sockets to the followers.
         books: Where every received message is.
         judged: The alerts follower's own books, by name.
@@ -32,7 +31,6 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     at: int
     wall_at: int
     version: str
-    broker: str
     pipeline: PipelineStatus
     books: Books
     judged: dict[str, int]

@@ -1,7 +1,7 @@
 """A console over real stores for tests: a small community, its database, its series, its status."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,12 @@ class World:
         ledger.commit(journal="j", position=len(drafts), counts={}, letters=drafts)
         ledger.close()
 
-    def tell(self, *, seconds_ago: float = 0, **status: Any) -> None:
-        """Write the pipeline's status."""
+    def tell(
+        self, *, seconds_ago: float = 0, source: Mapping[str, Any] | None = None, **status: Any
+    ) -> None:
+        """Write the pipeline's status; ``source`` is what is different about the only source."""
+        if source:
+            status["sources"] = [_PIPELINE["sources"][0] | source]
         told = _STATUS | {"wall_at": wall_now() - round(seconds_ago * SECOND)} | status
         told["pipeline"] = _PIPELINE | {
             name: told.pop(name) for name in list(told) if name in _PIPELINE
@@ -286,6 +290,7 @@ _PIPELINE: dict[str, Any] = {
             "reconnects": 1,
             "problem": "",
             "draining": False,
+            "broker": "127.0.0.1:1883",
         }
     ],
     "journal": {
@@ -317,7 +322,6 @@ _PIPELINE: dict[str, Any] = {
 _STATUS: dict[str, Any] = {
     "at": NOW,
     "version": "0",
-    "broker": "127.0.0.1:1883",
     "books": {
         "received": 12_345,
         "stored": 12_200,

@@ -52,8 +52,16 @@ def _pipeline(word: Word, status: ServiceStatus) -> Iterable[Metric]:
         ("source_messages", _counter, "Messages taken in.", "received"),
         ("source_unguarded_messages", _counter, "Messages that came with QoS 0.", "unguarded"),
         ("source_reconnects", _counter, "Times the broker had to be found again.", "reconnects"),
+        ("source_limited_filters", _gauge, "Filters granted at less than QoS 1.", "limited"),
+        ("source_lost_sessions", _counter, "Times the broker had lost ours.", "sessions_lost"),
     ):
         yield make(name, says, "source", {one.name: getattr(one, values) for one in parts.sources})
+    dropped = {
+        one.name: one.dropped_at_broker
+        for one in parts.sources
+        if one.dropped_at_broker is not None
+    }
+    yield _gauge("broker_dropped_messages", "What it dropped, for anybody.", "source", dropped)
     refused = sum((Counter(one.refused) for one in parts.sources), Counter())
     yield _counter("refused_posts", "Posts that were not taken.", "status", refused)
     yield CounterMetricFamily("gatehouse_repeated_messages", "Repeats recognised.", parts.repeats)

@@ -27,7 +27,7 @@ async def main(folder: Path, url: str) -> None:
     def reply(message: Message) -> tuple[str, bytes] | None:
         return decoder.reply(message.topic, message.payload)
 
-    async def publish(topic: str, payload: bytes) -> None:
+    async def publish(_: str, topic: str, payload: bytes) -> None:
         raise AssertionError(f"nothing of the bench's load is answered: {topic} {payload!r}")
 
     pipeline = Pipeline(

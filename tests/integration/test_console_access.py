@@ -30,7 +30,7 @@ async def test_hostile_text_is_only_text(world: World, browser: Open) -> None:
         incidents.acknowledge(connection, incident, actor=HOSTILE[:64], now=NOW)
         incidents.note(connection, incident, actor="x", note=HOSTILE, now=NOW)
     world.bury([(HOSTILE, json.dumps({HOSTILE[:20]: HOSTILE}).encode(), "bad_json", HOSTILE)])
-    world.tell(broker=HOSTILE)
+    world.tell(source={"broker": HOSTILE, "problem": HOSTILE, "granted": {HOSTILE: 0}})
     async with browser("command") as client:
         for path in (
             "/",

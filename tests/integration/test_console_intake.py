@@ -215,6 +215,32 @@ async def test_intake_is_shown(world: World, browser: Open) -> None:
         assert part in text, part
 
 
+async def test_what_a_broker_may_have_lost_is_shown(world: World, browser: Open) -> None:
+    """Unguarded messages, a lost session and what the broker dropped stand on page and metrics."""
+    lost = {
+        "granted": {"gate/#": 0},
+        "limited": 2,
+        "sessions_lost": 3,
+        "session_lost_at": NOW,
+        "dropped_at_broker": 2_000,
+        "unguarded": 41,
+    }
+    world.tell(source=lost)
+    async with browser("operator") as client:
+        text = (await client.get("/ingest")).text
+        metrics = (await client.get("/metrics")).text
+    assert "the broker had lost what it kept for us. Times since the start: 3." in text
+    assert text.count("no guarantee") == 2
+    assert "2,000" in text
+    for line in (
+        'gatehouse_source_limited_filters{source="mqtt"} 2.0',
+        'gatehouse_source_lost_sessions_total{source="mqtt"} 3.0',
+        'gatehouse_source_unguarded_messages_total{source="mqtt"} 41.0',
+        'gatehouse_broker_dropped_messages{source="mqtt"} 2000.0',
+    ):
+        assert line in metrics, line
+
+
 async def test_trouble_of_the_intake_is_said_in_chinese_first(world: World, browser: Open) -> None:
     """A sentence for everybody stands before the technical one, wherever there is trouble."""
     world.tell(problem="the journal is full", followers={"series": HELD, "alerts": HELD})

@@ -155,7 +155,7 @@ class Bench:
                 await task
             self.journal.close()
 
-    async def _publish(self, topic: str, payload: bytes) -> None:
+    async def _publish(self, _: str, topic: str, payload: bytes) -> None:
         self.sent.append((topic, payload))
 
 

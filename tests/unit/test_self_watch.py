@@ -85,7 +85,6 @@ def status(
         at=NOW,
         wall_at=NOW + at,
         version="0",
-        broker="b",
         pipeline=parts,
         books=balance(account, head=10),
         judged={},

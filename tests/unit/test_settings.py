@@ -42,6 +42,71 @@ def test_a_wrong_value_is_refused_by_its_name(tmp_path: Path, toml: str, said: s
     assert "\n" not in str(refused.value)
 
 
+NORTH = {"GATEHOUSE_SOURCE_NORTH_URL": "mqtt://north"}
+HERE = {"GATEHOUSE_SOURCE_NORTH_URL": "mqtts://other,mqtts://broker:1883"}
+TAKES = "[mqtt]\ntopics = ['a/#']\n[source.north]\n"
+
+WRONG_SOURCES = (
+    ("missing url", {}, "[source.north]", "GATEHOUSE_SOURCE_NORTH_URL: not set, while"),
+    ("wrong url", {"GATEHOUSE_SOURCE_NORTH_URL": "north"}, "", "GATEHOUSE_SOURCE_NORTH_URL: is no"),
+    (
+        "unknown key",
+        NORTH,
+        "[source.north]\ntopic = 'a'",
+        "source.north.topic: unknown setting; did",
+    ),
+    ("no table", NORTH, "source = 1", "source: is a table; begin it with a line [source]"),
+    ("a name of its own", NORTH, "[source.north]\nname = 'x'", "leave out name"),
+    ("the first one's name", {"GATEHOUSE_SOURCE_MQTT_URL": "mqtt://x"}, "", "rename [source.mqtt]"),
+    ("a name that is none", NORTH, "[source.North]", "'North' is no name"),
+    ("one client id", HERE, f"{TAKES}topics = ['b']\nclient_id = 'gatehouse'", "its own client_id"),
+    ("everything twice", HERE, f"{TAKES}topics = ['b', 'a/1']", "both take 'a/#' from broker:1883"),
+    ("a password", {}, "[mqtt]\npassword = 'x'", "mqtt.password: say this in the environment"),
+    ("an address", {}, "[source.n]\nurl = 'x'", "environment: GATEHOUSE_SOURCE_N_URL"),
+)
+
+
+@pytest.mark.parametrize(
+    ("environment", "toml", "said"),
+    [case[1:] for case in WRONG_SOURCES],
+    ids=[case[0] for case in WRONG_SOURCES],
+)
+def test_a_wrong_source_is_refused_in_one_line(
+    tmp_path: Path, environment: dict[str, str], toml: str, said: str
+) -> None:
+    """Sources that would fight, double or be nameless are refused before anything starts."""
+    file = tmp_path / "gatehouse.toml"
+    file.write_text(toml)
+    with pytest.raises(SettingsError) as refused:
+        load(BROKER | environment | {"GATEHOUSE_CONFIG": str(file)})
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_each_source_has_its_own_identity(tmp_path: Path) -> None:
+    """Name, client id, filters, password and status topic of one broker are not another's."""
+    file, secret = tmp_path / "gatehouse.toml", tmp_path / "secret"
+    secret.write_text("hunter2\n")
+    variables = {
+        "GATEHOUSE_CONFIG": str(file),
+        "GATEHOUSE_MQTT_PASSWORD": "first",
+        "GATEHOUSE_SOURCE_NORTH_1_URL": "mqtt://guard@broker",
+        "GATEHOUSE_SOURCE_NORTH_1_PASSWORD_FILE": str(secret),
+        "GATEHOUSE_SOURCE_YARD_URL": "mqtt://yard",
+    }
+    file.write_text("[mqtt]\ntopics = ['gate/#']\n[source.north_1]\ntopics = ['meters/#']")
+    sources = load(BROKER | variables).sources
+    assert [one.name for one in sources] == ["mqtt", "north_1", "yard"]
+    assert [one.client_id for one in sources] == [
+        "gatehouse",
+        "gatehouse-north_1",
+        "gatehouse-yard",
+    ]
+    assert [one.topics for one in sources] == [("gate/#",), ("meters/#",), ("#",)]
+    assert [one.secret for one in sources] == ["first", "hunter2", None]
+    assert len({one.status_topic for one in sources}) == 3
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"wall": 0, "at": 0, "speed": NaN}'])
 def test_check_looks_at_the_clock_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
