@@ -1,51 +1,135 @@
-"""The journal against a model: a dictionary of positions that forgets nothing by itself."""
+"""The journal and its followers against a model: a dictionary that forgets nothing by itself."""
 
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from devices.outcome import Ignored, IgnoredReason, Outcome
+from ingest import follower
+from ingest.decode_stage import DecodeStage
+from ingest.follower import Follower, Held
 from ingest.journal import Journal
 from ingest.journal_file import list_files
-from ingest.message import Message
+from ingest.message import Batch, Message
 from tests.messages import message
 
-BOUNDS = {"min_free_bytes": 0, "keep_ms": 0, "file_bytes": 150_000}
-"""So small that a few batches fill a file."""
+BOUNDS = {"min_free_bytes": 0, "keep_ms": 0, "file_bytes": 100_000}
+"""So small that a batch or two fill a file."""
+
+
+IGNORED = Ignored(IgnoredReason.LOG_LINE)
+
+
+class Reader:
+    """A follower's consumer that checks each message it gets, and what it was not given."""
+
+    def __init__(self, name: str, machine: "JournalMachine") -> None:
+        self.name = name
+        self.held = False
+        self.position = self.durable = 0
+        self._machine = machine
+
+    def cursor(self) -> tuple[str, int]:
+        return self._machine.id, self.durable
+
+    def handle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        if self.held:
+            raise Held("it waits")
+        machine = self._machine
+        assert len(outcomes) == len(batch)
+        assert batch.base > self.position, "nothing is given twice"
+        left_out = range(self.position + 1, batch.base)
+        assert not machine.kept.keys() & set(left_out), "nothing that can be read is left out"
+        for position, one in enumerate(batch.messages, batch.base):
+            assert machine.written[position] == one
+        self.position = batch.last
+
+    def idle(self, frontier: int) -> None:
+        """Nothing is due."""
+
+    def close(self) -> None:
+        """Nothing is behind."""
+
+    def go_back(self) -> None:
+        """Forget what was not durable, as a crash does."""
+        self.position = self.durable
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Followers wait for nothing: each step of theirs is one of the machine's."""
+    monkeypatch.setattr(follower, "ROUND_S", 0.0)
+    monkeypatch.setattr(follower, "IDLE_S", 0.0)
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """Whatever happens to the folder, what is readable is exactly what was appended, in place."""
+    """What is readable is exactly what was appended, and each follower gets all of it in order.
+
+    Whatever happens between any two steps: a crash, a follower that is held or falls behind,
+    trimming, damage. Only what was damaged is ever missing.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="journal-"))
         self.folder = self.root / "0"
         self.copies = 0
+        self.written: dict[int, Message] = {}
         self.kept: dict[int, Message] = {}
         self.given = 0
-        self.passed = 0
         self.number = 0
+        self.readers = [Reader("series", self), Reader("alerts", self)]
 
     @initialize()
     def begin(self) -> None:
         self.journal = Journal.open(self.folder, **BOUNDS)
         self.id = self.journal.id
+        self._start_followers()
 
-    @rule(count=st.integers(1, 40), size=st.sampled_from([0, 10, 3_000]))
-    def append(self, count: int, size: int) -> None:
+    @rule(
+        count=st.integers(1, 40),
+        size=st.sampled_from([0, 3_000, 3_000]),
+        handed=st.sampled_from([True, True, True, False]),
+    )
+    def append(self, count: int, size: int, handed: bool) -> None:
+        """A batch becomes durable; now and then it does not fit into a hand-over queue."""
         head = self.journal.head
         batch = self.journal.append([self._message(size) for _ in range(count)])
         assert batch.base == head + 1, "positions are dense"
         assert batch.base > self.given, "no position is given twice"
         assert self.journal.head == batch.last
+        self.written |= dict(enumerate(batch.messages, batch.base))
         self.kept |= dict(enumerate(batch.messages, batch.base))
         self.given = batch.last
+        for one in self.followers:
+            one.offer(batch, follower.HANDED_OVER * (not handed))
+
+    @rule(
+        readers=st.sampled_from([[0, 1], [0, 1], [0], [1]]),
+        held=st.sampled_from([False, False, True]),
+        durable=st.sampled_from([True, True, False]),
+    )
+    def follow(self, readers: list[int], held: bool, durable: bool) -> None:
+        """Followers hand on what there is, or are held and go back to what is durable."""
+        for number in readers:
+            one, reader = self.followers[number], self.readers[number]
+            reader.held = held
+            try:
+                one._step()
+            except Held as why:
+                one._hold(str(why))
+                reader.go_back()
+            if durable:
+                reader.durable = reader.position
+        self._trim()
 
     @rule(part=st.floats(0, 1), wanted=st.integers(1, 50))
     def read(self, part: float, wanted: int) -> None:
@@ -57,31 +141,25 @@ class JournalMachine(RuleBasedStateMachine):
         assert len(found) >= min(wanted, len(expected))
         assert all(self.kept[position] == one for position, one in found.items())
 
-    @rule(part=st.floats(0, 1))
-    def trim(self, part: float) -> None:
-        """Trimming takes whole files of what was read, from the front, and nothing else."""
-        below = int(part * self.journal.head)
-        self.journal.trim(below)
-        self.passed = max(self.passed, below)  # What followers have passed they do not ask again.
+    def _trim(self) -> None:
+        """Trimming takes whole files that both have durably passed, from the front, no others."""
+        self.journal.trim(min(reader.durable for reader in self.readers))
         gone = [position for position in self.kept if position < self.journal.base]
-        assert all(position <= self.passed for position in gone)
+        for reader in self.readers:
+            assert all(position <= reader.durable for position in gone)
         for position in gone:
             del self.kept[position]
 
-    @rule()
-    def reopen(self) -> None:
-        """A clean stop keeps everything."""
+    @rule(clean=st.booleans())
+    def restart(self, clean: bool) -> None:
+        """A clean stop keeps everything; so does a copy of the files at any moment of a run."""
+        if not clean:
+            self.copies += 1
+            crashed = self.root / str(self.copies)
+            shutil.copytree(self.folder, crashed, ignore=shutil.ignore_patterns("*-shm"))
         self.journal.close()
-        self._open()
-
-    @rule()
-    def crash(self) -> None:
-        """A copy of the files at any moment between two calls is a journal with everything."""
-        self.copies += 1
-        crashed = self.root / str(self.copies)
-        shutil.copytree(self.folder, crashed, ignore=shutil.ignore_patterns("*-shm"))
-        self.journal.close()
-        self.folder = crashed
+        if not clean:
+            self.folder = crashed
         self._open()
 
     @precondition(lambda self: self.kept)
@@ -126,12 +204,34 @@ class JournalMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "journal"):
+            self._drain()
             self.journal.close()
         shutil.rmtree(self.root)
+
+    def _drain(self) -> None:
+        """When nobody is held, both get to the head, past whatever was damaged."""
+        for reader, one in zip(self.readers, self.followers, strict=True):
+            reader.held = False
+            for _ in range(len(self.written) + 2):
+                one._step()
+            assert one.status().pending == 0
+            assert max(self.kept, default=0) <= reader.position
 
     def _open(self) -> None:
         self.journal = Journal.open(self.folder, **BOUNDS)
         assert self.journal.id == self.id
+        for reader in self.readers:
+            reader.go_back()
+        self._start_followers()
+
+    def _start_followers(self) -> None:
+        """Start both followers, as a start of the service does."""
+        stage = DecodeStage(lambda _, messages: [IGNORED for _ in messages], followers=2)
+        self.followers = [
+            Follower(reader, self.journal, stage, lambda: 0) for reader in self.readers
+        ]
+        for one in self.followers:
+            one._stopping.set()  # So that a held one does not wait for its next attempt.
 
     def _message(self, size: int) -> Message:
         self.number += 1
@@ -154,8 +254,8 @@ class JournalMachine(RuleBasedStateMachine):
 
 TestJournal = JournalMachine.TestCase
 TestJournal.settings = settings(
-    max_examples=100,
-    stateful_step_count=25,
+    max_examples=40,
+    stateful_step_count=30,
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
