@@ -38,8 +38,8 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts
 bench: setup ## Measure, print a table, write build/bench.json
 	$(BIN)/python -m tests.bench
 
-soak: setup ## Longer fault and soak runs
-	$(BIN)/pytest --require-servers -m soak
+soak: setup ## Longer fault and soak runs, about an hour (KILLS=10 MINUTES=3 for less)
+	SOAK_KILLS=$(or $(KILLS),100) SOAK_MINUTES=$(or $(MINUTES),30) $(BIN)/pytest --require-servers -m soak
 
 lock: ## Pin the dependencies anew, with hashes and without index addresses (needs uv)
 	uv pip compile -q pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
