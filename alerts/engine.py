@@ -57,6 +57,14 @@ class _Watch(NamedTuple):
     places: tuple[int, ...]
 
 
+class _Memos(NamedTuple):
+    """What was worked out from a snapshot of the registry; see Context."""
+
+    registry: Registry | None
+    of_rule: dict[str, dict[str, Any]]
+    stays: dict[str, Any]
+
+
 class Engine:
     """Judge what the journal's followers hand over."""
 
@@ -91,7 +99,7 @@ class Engine:
         self._clock = clock
         self._policies = policies
         self._states = {rule.name: RuleStates(rule) for rule in rules}
-        self._memos: tuple[Registry | None, dict[str, dict[str, Any]]] = (None, {})
+        self._memos = _Memos(None, {}, {})
         self._seeded: Registry | None = None
         self._agenda = Agenda()
         self._behind = WriteBehind(database)
@@ -168,8 +176,8 @@ class Engine:
     def _contexts(self) -> dict[str, Context]:
         """Return what each rule may look at, by its name."""
         registry = self._registry()
-        if self._memos[0] is not registry:
-            self._memos = registry, {name: {} for name in self._states}
+        if self._memos.registry is not registry:
+            self._memos = _Memos(registry, {name: {} for name in self._states}, {})
         return {
             name: Context(
                 registry=registry,
@@ -177,7 +185,8 @@ class Engine:
                 silent_after=self._silent_after,
                 listening_since=self._progress.listening_since,
                 neighbour=states.get,
-                memo=self._memos[1][name],
+                memo=self._memos.of_rule[name],
+                stays=self._memos.stays,
             )
             for name, states in self._states.items()
         }
@@ -187,7 +196,7 @@ class Engine:
 
         Durable at once: no input would bring it again, and a kill must not begin the wait anew.
         """
-        registry = self._memos[0]
+        registry = self._memos.registry
         if registry is self._seeded:
             return
         seeds: list[tuple[RuleStates, str, Slot]] = []

@@ -13,7 +13,7 @@ from alerts.finding import Finding
 from alerts.thresholds import Thresholds
 from devices.clock import MINUTE
 from devices.observation import Observation, TimeSource
-from devices.registry import Registry
+from devices.registry import Place, Registry
 
 LATE = 5 * MINUTE
 """Evidence older than this on arrival is marked late."""
@@ -41,13 +41,14 @@ class Context(msgspec.Struct, frozen=True):
 
     Attributes:
         registry: Snapshot, looked up as of the time of observation.
-        thresholds: The community's numbers; ``thresholds.at(site)`` for a place.
+        thresholds: The community's numbers; :meth:`stand` gives those of a device's place.
         silent_after: How long a profile's devices may say nothing, by the profile's name;
             milliseconds, None for one whose silence means nothing.
         listening_since: Since when messages have been judged without a pause; milliseconds UTC.
         neighbour: State of another key of the same rule, to read; None where there is none.
         memo: What the rule has worked out from this snapshot of the registry, and nothing that can
             change within it; for itself, forgotten with the snapshot.
+        stays: Where devices were found to stand in this snapshot; for :meth:`stand`.
     """
 
     registry: Registry
@@ -56,7 +57,20 @@ class Context(msgspec.Struct, frozen=True):
     listening_since: int
     neighbour: Callable[[str], Any]
     memo: dict[str, Any]
+    stays: "dict[str, _Stay]"
 
+    def stand(self, device_id: str, at: int) -> tuple[Place | None, Thresholds]:
+        """Return where a device stood at a time, and the thresholds that hold there."""
+        stay = self.stays.get(device_id)
+        if stay is None or not stay[0] <= at < stay[1]:
+            since, until, place = self.registry.stay(device_id, at)
+            thresholds = self.thresholds.at(place.site if place else None)
+            stay = self.stays[device_id] = (since, until, place, thresholds)
+        return stay[2], stay[3]
+
+
+_Stay = tuple[int, int, Place | None, Thresholds]
+"""From when and until when (milliseconds UTC, until excluded) a device stood just there."""
 
 S = TypeVar("S")
 Step = tuple[S, Sequence[Finding]]

@@ -221,6 +221,10 @@ class Registry:
         """Return what the register says of a household at a time."""
         return self._household_states.at(household, when)
 
+    def household_stay(self, household: str, when: int) -> tuple[int, int, HouseholdState | None]:
+        """Return the same, with times between which it was just that."""
+        return self._household_states.stay(household, when)
+
     def household_place(self, household: str) -> Place | None:
         """Return site, grid and building of a household."""
         return self.household_places.get(household)

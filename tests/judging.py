@@ -125,6 +125,7 @@ class Bench:
             listening_since=0,
             neighbour=self.states.get,
             memo={},
+            stays={},
         )
 
     def feed(self, *observations: Observation) -> list[Finding]:

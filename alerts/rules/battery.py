@@ -42,8 +42,8 @@ class BatteryLow:
         battery = observation.battery if isinstance(observation, DeviceStatus) else None
         if battery is None or at < state.since:
             return state, ()
-        place = context.registry.place(observation.device_id, at)
-        limits = context.thresholds.at(place.site if place else None).device
+        place, thresholds = context.stand(observation.device_id, at)
+        limits = thresholds.device
         turns_low = not state.is_low and battery <= limits.battery_low_percent
         turns_good = state.is_low and battery >= limits.battery_good_percent
         if not turns_low and not turns_good:

@@ -78,7 +78,7 @@ class Fever:
         else:
             return ()
         at = observation.observed_at
-        place = context.registry.place(observation.device_id, at)
+        place, _ = context.stand(observation.device_id, at)
         household = place.household if place is not None else None
         named = _named(observation, context)
         if household is not None:
@@ -95,8 +95,8 @@ class Fever:
         is_device = key.startswith("device:")
         if not isinstance(observation, Temperature) or (is_device and _named(observation, context)):
             return _let_next_person_come(state, observation), ()
-        place = context.registry.place(observation.device_id, observation.observed_at)
-        limits = context.thresholds.at(place.site if place else None).fever
+        place, thresholds = context.stand(observation.device_id, observation.observed_at)
+        limits = thresholds.fever
         reading = read(observation, limits, is_checkpoint=is_guarded(place))
         if reading is None:
             return state, ()
@@ -239,7 +239,7 @@ def _wait(state: FeverState, case: Case, row: Sequence[Reading]) -> FeverState:
 def _reopen(key: str, wait: Wait, context: Context) -> Case:
     """Return the case of a reading that has waited."""
     at = wait.reading.observed_at
-    place = context.registry.place(wait.device_id, at)
+    place, thresholds = context.stand(wait.device_id, at)
     return Case(
         key=key,
         reading=wait.reading,
@@ -249,7 +249,7 @@ def _reopen(key: str, wait: Wait, context: Context) -> Case:
         is_late=wait.age > LATE,
         place=place,
         registry=context.registry,
-        limits=context.thresholds.at(place.site if place else None).fever,
+        limits=thresholds.fever,
         evidence={"celsius": wait.reading.celsius},
     )
 

@@ -27,14 +27,14 @@ from alerts.rules.where import locate
 from alerts.thresholds import OccupancyThresholds
 from devices.clock import HOUR, SECOND
 from devices.observation import Electricity, Observation, TimeSource
-from devices.registry import HouseholdState, PlaceKind
+from devices.registry import HouseholdState, PlaceKind, Registry
 
 CHANNELS = 12
 """Channels followed in a flat: three phases of a few meters."""
 KEPT_DAYS = 8
 _SLOTS_A_DAY = 48
-_BACKLOG, _HOUSEHOLD, _EMPTY = TimeSource.BACKLOG, PlaceKind.HOUSEHOLD, HouseholdState.EMPTY
-"""Looked up once: they are compared with for every reading of every meter."""
+_BACKLOG = TimeSource.BACKLOG
+"""Looked up once: it is compared with for every reading of every meter."""
 
 
 class OccupancyState(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -87,23 +87,21 @@ class Occupancy:
         """Return the household, if it was registered empty when the meter said this."""
         if observation.time_source is _BACKLOG:
             return ()
-        at = observation.observed_at
-        place = context.registry.place(observation.device_id, at)
-        if place is None or place.kind is not _HOUSEHOLD or place.household is None:
-            return ()
-        if context.registry.household_state(place.household, at) is not _EMPTY:
-            return ()
-        return (f"household:{place.household}",)
+        device_id, at = observation.device_id, observation.observed_at
+        known: _Keys | None = context.memo.get(device_id)
+        if known is None or not known[0] <= at < known[1]:
+            known = context.memo[device_id] = _keys_of(device_id, at, context.registry)
+        return known[2]
 
     def step(
         self, key: str, state: OccupancyState, evidence: Evidence, context: Context
     ) -> Step[OccupancyState]:
         """Take one meter reading, and judge the days whose complete half-hours it changed."""
         observation = evidence.observation
-        place = context.registry.place(observation.device_id, observation.observed_at)
+        place, thresholds = context.stand(observation.device_id, observation.observed_at)
         if place is None or not isinstance(observation, Electricity):
             return state, ()
-        limits = context.thresholds.at(place.site).occupancy
+        limits = thresholds.occupancy
         after, changed = _measure(state, observation, limits)
         if after is state:
             return state, ()
@@ -137,6 +135,19 @@ class Occupancy:
     def state_key(self, incident_key: str) -> str:
         """Return the same: a flat has one incident at a time."""
         return incident_key
+
+
+_Keys = tuple[int, int, tuple[str, ...]]
+"""From when and until when (milliseconds UTC, until excluded) a meter is of an empty flat."""
+
+
+def _keys_of(device_id: str, at: int, registry: Registry) -> _Keys:
+    since, until, place = registry.stay(device_id, at)
+    if place is None or place.kind is not PlaceKind.HOUSEHOLD or place.household is None:
+        return since, until, ()
+    begins, ends, state = registry.household_stay(place.household, at)
+    keys = (f"household:{place.household}",) if state is HouseholdState.EMPTY else ()
+    return max(since, begins), min(until, ends), keys
 
 
 def _measure(

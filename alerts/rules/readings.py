@@ -54,19 +54,15 @@ def insert(ring: bytes, reading: Reading, *, keep: int, entries: int) -> bytes:
         keep: Entries older than the newest by more than this, in milliseconds, are dropped.
         entries: At most so many are kept, the newest.
     """
-    entry, at = _ENTRY.pack(*reading), reading.observed_at
-    newest = _time(ring, len(ring) - _ENTRY.size) if ring else at
-    if newest <= at:
-        newest = at
-        ring += entry
-    else:
+    entry, newest = _ENTRY.pack(*reading), reading.observed_at
+    if ring and _time(ring, len(ring) - _ENTRY.size) > newest:
         times = [time for time, *_ in _ENTRY.iter_unpack(ring)]
-        place = bisect_right(times, at) * _ENTRY.size
-        ring = ring[:place] + entry + ring[place:]
-    start = max(0, len(ring) - entries * _ENTRY.size)
-    while _time(ring, start) < newest - keep:
+        place = bisect_right(times, newest) * _ENTRY.size
+        ring, entry, newest = ring[:place] + entry + ring[place:], b"", times[-1]
+    start = max(0, len(ring) + len(entry) - entries * _ENTRY.size)
+    while start < len(ring) and _time(ring, start) < newest - keep:
         start += _ENTRY.size
-    return ring[start:] if start else ring
+    return b"".join((memoryview(ring)[start:], entry))
 
 
 def is_known(ring: bytes, reading: Reading, *, entries: int, is_event: bool) -> bool:

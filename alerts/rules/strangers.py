@@ -57,7 +57,7 @@ class Strangers:
             return ()
         if observation.outcome is CrossingOutcome.ADMITTED:
             return ()
-        place = context.registry.place(observation.device_id, observation.observed_at)
+        place, _ = context.stand(observation.device_id, observation.observed_at)
         if place is not None and place.gate is not None:
             return (f"gate:{place.site}/{place.gate}",)
         return (f"device:{observation.device_id}",)
@@ -68,8 +68,8 @@ class Strangers:
         """Count one picture of an unknown face."""
         observation = evidence.observation
         at = observation.observed_at
-        place = context.registry.place(observation.device_id, at)
-        limits = context.thresholds.at(place.site if place else None).strangers
+        place, thresholds = context.stand(observation.device_id, at)
+        limits = thresholds.strangers
         pictures = _add(state.pictures, at, _identify(observation))
         if pictures is None:
             return state, ()
