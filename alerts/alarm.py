@@ -8,10 +8,11 @@ from alerts.record import Incident
 UNDELIVERED = "page_undelivered"
 UNATTENDED = "nobody_on_call"
 JOURNAL_FILLING = "journal_filling"
+JOURNAL_DAMAGED = "journal_damaged"
 BOOKS_UNBALANCED = "books_unbalanced"
 SOURCE_LOST = "source_lost"
 FOLLOWER_STUCK = "follower_stuck"
-OWN_TROUBLES = (JOURNAL_FILLING, BOOKS_UNBALANCED, SOURCE_LOST, FOLLOWER_STUCK)
+OWN_TROUBLES = (JOURNAL_FILLING, JOURNAL_DAMAGED, BOOKS_UNBALANCED, SOURCE_LOST, FOLLOWER_STUCK)
 _SERVICE = "service"
 RULES = frozenset({UNDELIVERED, UNATTENDED, *OWN_TROUBLES})
 

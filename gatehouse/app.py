@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Self
 
+import msgspec
 import structlog
 from sqlalchemy.exc import OperationalError
 
@@ -50,7 +52,7 @@ from ingest.series_consumer import SeriesConsumer
 from ingest.session_memory import NAME as SESSIONS
 from ingest.session_memory import SessionMemory
 from ingest.source import Source, open_source
-from ingest.status import ServiceStatus, write_status
+from ingest.status import ServiceStatus, read_status, write_status
 
 log = structlog.get_logger()
 
@@ -82,7 +84,7 @@ class Service:
         self._polls, self._asked_until = PollSchedule(profiles), self._started_at
         self._silence = {profile.name: profile.silent_after for profile in profiles}
         self._told: ServiceStatus | None = None
-        self._self_watch = SelfWatch()
+        self._self_watch = SelfWatch(lost_told=_lost_told(settings.data_dir))
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -248,9 +250,19 @@ class Service:
             pipeline=parts,
             books=balance(account, head=parts.journal.head),
             judged=self._alerts.counters(),
+            lost_told=self._self_watch.lost_told,
         )
         write_status(self._settings.data_dir, status)
         return status
+
+
+def _lost_told(data_dir: Path) -> int:
+    """Return of how many lost positions the service that ran before has told."""
+    try:
+        status = read_status(data_dir)
+    except (OSError, msgspec.MsgspecError):  # Then it is told again.
+        return 0
+    return status.lost_told if status else 0
 
 
 async def _publish(

@@ -232,7 +232,7 @@ def describe(
         max_bytes=bounds.max_bytes,
         unread_bytes=unread,
         limit_bytes=limit,
-        level="full" if problem else _level(unread / limit),
+        level="full" if problem else level_of(unread / limit),
         hours_left=max(0, limit - unread) / per_hour if per_hour else None,
         problem=problem,
         files=len(parts),
@@ -241,7 +241,8 @@ def describe(
     )
 
 
-def _level(fill: float) -> str:
+def level_of(fill: float) -> str:
+    """Return what the operator is told of a room that is filled so far; 1 is full."""
     if fill >= 1:
         return "full"
     if fill >= _HIGH:

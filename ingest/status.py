@@ -26,6 +26,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
         pipeline: From the sockets to the followers.
         books: Where every received message is.
         judged: The alerts follower's own books, by name.
+        lost_told: How many of the lost positions the operator has been told of.
     """
 
     at: int
@@ -34,6 +35,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     pipeline: PipelineStatus
     books: Books
     judged: dict[str, int]
+    lost_told: int = 0
 
 
 def write_status(data_dir: Path, status: ServiceStatus) -> None:

@@ -166,6 +166,7 @@ _EVIDENCE = {
     "battery_percent": mark("battery, %"),
     "day": mark("day"),
     "days": mark("days lived in"),
+    "damaged": mark("damaged files"),
     "difference": mark("messages not accounted for"),
     "filled": mark("room taken"),
     "hours_left": mark("hours left"),

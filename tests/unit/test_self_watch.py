@@ -142,10 +142,42 @@ def test_a_journal_that_takes_nothing_is_full_whatever_its_level() -> None:
     assert found.severity is Severity.CRITICAL
 
 
-@pytest.mark.parametrize("account", [{"stored": 9}, {"stored": 9, "lost": 1}])
-def test_books_that_do_not_balance_are_told(account: dict[str, int]) -> None:
-    """A message that is nowhere, and one lost with a damaged file, are both an alarm."""
-    assert set(wrong(status(**account))) == {"books_unbalanced"}
+def test_a_level_is_left_only_when_it_is_left_clearly() -> None:
+    """A backlog that hovers about a level pages once; one that goes is over."""
+    half = status(level="half", unread_bytes=51)
+    hovering = [half, status(unread_bytes=49), half, status(unread_bytes=41), half]
+    assert [one.action for one in tell(*hovering) if one.rule == "journal_filling"] == [Action.OPEN]
+    assert "journal_filling" in over(half, status(unread_bytes=39))
+    high = status(level="high", unread_bytes=80)
+    eased = [high, status(level="half", unread_bytes=75), status(level="half", unread_bytes=69)]
+    severities = [one.severity for one in tell(*eased) if one.action is Action.OPEN]
+    assert severities == [Severity.MAJOR, Severity.MINOR]
+
+
+def test_books_that_do_not_balance_are_told() -> None:
+    """A message that is nowhere is an alarm."""
+    assert set(wrong(status(stored=9))) == {"books_unbalanced"}
+
+
+@pytest.mark.parametrize("damage", [{"damaged_files": 1}, {"damaged_rows": 3}])
+def test_damage_to_the_journal_is_told_until_it_is_gone(damage: dict[str, int]) -> None:
+    """A file set aside, though everything in it had been read, says that the disk is ill."""
+    found = wrong(status(**damage))["journal_damaged"]
+    assert found.severity is Severity.MAJOR
+    assert "journal_damaged" in over(status(**damage), status())
+
+
+def test_each_loss_is_told_once_and_stays_until_a_person_closes_it() -> None:
+    """What is lost is told when it is lost, not at each start, and is never over by itself."""
+    lost, more = status(stored=9, lost=1), status(stored=7, lost=3)
+    steps = [lost, lost, more, more]
+    told = [one for one in tell(*steps) if one.rule == "journal_damaged"]
+    assert [(one.action, one.evidence["lost"]) for one in told] == [
+        (Action.OPEN, "1"),
+        (Action.OPEN, "3"),
+    ]
+    _, after_a_restart = SelfWatch(lost_told=3).step(more)
+    assert "journal_damaged" not in [one.rule for one in after_a_restart]
 
 
 def test_a_trouble_is_told_once_for_each_severity() -> None:
@@ -204,5 +236,9 @@ def test_a_follower_that_goes_on_is_told() -> None:
 
 def test_a_restart_in_an_outage_does_not_say_that_it_is_over() -> None:
     """What is down but not for long is not told of at all; what is well is told to be over."""
-    assert over(status(source=AWAY, follower=HELD)) == ["journal_filling", "books_unbalanced"]
+    assert over(status(source=AWAY, follower=HELD)) == [
+        "journal_filling",
+        "journal_damaged",
+        "books_unbalanced",
+    ]
     assert {"source_lost", "follower_stuck"} <= set(over(status()))
