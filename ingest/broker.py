@@ -1,5 +1,6 @@
 """A source's broker, or brokers: where, who we are to them, and their refusals in sentences."""
 
+import asyncio
 import re
 import ssl
 from pathlib import Path
@@ -14,6 +15,7 @@ from ingest.topic_filter import complaint
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _MOST_BROKERS = 8
+_PROBE_S = 10.0
 _EXAMPLE = "write it like mqtts://user@broker.example:8883"
 
 
@@ -149,6 +151,19 @@ class MqttSettings(BaseModel):
         except OSError as error:
             raise ConnectionLost(f"the certificate files cannot be used: {error}") from error
         return context
+
+    async def answers(self) -> bool:
+        """Return whether somebody listens there; whether it takes us shows when we connect."""
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                _, writer = await asyncio.open_connection(
+                    self.host, self.port, ssl=self.tls_context()
+                )
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, ConnectionLost):
+            return False
+        return True
 
     def unreachable(self, error: OSError) -> ConnectionLost:
         """Return a failure to connect as a sentence."""

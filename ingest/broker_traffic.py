@@ -11,6 +11,8 @@ ends by itself is learned, so that a second one like it is none.
 Source: mosquitto(8), Broker Status. Brokers that do not have these topics are not judged.
 """
 
+from ingest.message import Message
+
 TOPICS = ("$SYS/broker/publish/messages/received", "$SYS/broker/publish/messages/dropped")
 """How many PUBLISHes the broker has taken, and how many it has dropped, from and for everybody.
 Subscribed at QoS 0, of which a broker keeps nothing while we are away."""
@@ -19,6 +21,8 @@ FEW = 100
 """Messages; fewer are chance, or our own answers."""
 SILENT_S = 60.0
 _MOST_DOUBLINGS = 6
+_MENDABLE = 2
+"""So often in succession deaf, and connecting anew mends nothing."""
 
 
 class BrokerTraffic:
@@ -62,6 +66,26 @@ class BrokerTraffic:
         elif heard:
             self._lull = max(self._lull, self._taken - self._since[0])
             self._since = (self._taken, now)
+
+    def take_out(self, messages: list[Message], *, received: int, now: float) -> list[Message]:
+        """Return what devices say, after noting what the broker says of itself among it."""
+        kept = []
+        for message in messages:
+            if message.qos or message.topic not in TOPICS:
+                kept.append(message)
+            else:
+                self.report(message.topic, message.payload, received=received, now=now)
+        return kept
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong when connecting anew did not mend it, a sentence; "" if nothing is."""
+        if self.deafnesses < _MENDABLE:
+            return ""
+        return (
+            "the broker is busy and sends us nothing, though it did before: look at what it "
+            "allows us to read, and whether devices still publish there"
+        )
 
     def deafness(self, *, received: int, now: float) -> str:
         """Return why we must be deaf, a sentence's end; "" if we are not, or it is not known."""

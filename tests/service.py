@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from devices.csv_import import import_folder
@@ -27,6 +29,7 @@ class RunningService:
         database_url: str | None = None,
         intake_port: int | None = None,
         toml: str = "",
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = folder / "data"
@@ -38,6 +41,7 @@ class RunningService:
             "GATEHOUSE_MQTT_URL": mqtt_url,
             "GATEHOUSE_CONSOLE_BIND": f"127.0.0.1:{self.console_port}",
             "GATEHOUSE_CONFIG": str(config),
+            **environment,
         }
         if series_url:
             self.settings_environment["GATEHOUSE_SERIES_URL"] = series_url

@@ -29,7 +29,7 @@ def hears_counts(intake: Intake) -> bool:
 
 async def learns(intake: Intake, broker: Mosquitto) -> None:
     """Let the source see that messages of its own are usual here."""
-    traffic = intake.source._traffic[intake.status.broker]
+    traffic = intake.source._traffic
     await eventually(lambda: hears_counts(intake), what="counts")
     await publish(broker, numbered(5, "usual"))
     await eventually(lambda: traffic._has_heard, what="a count after our messages")
@@ -72,7 +72,7 @@ async def test_a_broker_that_stays_deaf_is_a_problem(
             await intake.reconnected(session - 1)
             await forgets(intake)
             await publish(mosquitto, [b"first count"])
-            traffic = intake.source._traffic[intake.status.broker]
+            traffic = intake.source._traffic
             await eventually(lambda told=traffic: told._since is not None, what="a first count")
             await flood(mosquitto, numbered(150, "unheard"))
             await intake.reconnected(session)
@@ -89,7 +89,7 @@ async def test_filters_that_match_nothing_are_no_alarm(
     async with Intake(mosquitto.url, version, keep_alive_s=1) as intake:
         await intake.connected()
         await eventually(lambda: hears_counts(intake), what="counts")
-        traffic = intake.source._traffic[intake.status.broker]
+        traffic = intake.source._traffic
         await flood(mosquitto, numbered(60), topic="others/1")
         await eventually(lambda: traffic._taken >= 60, what="the broker's count")
         await publish(mosquitto, [b"one"])
