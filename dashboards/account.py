@@ -5,6 +5,7 @@ for a short while. Times are real time (milliseconds UTC): an account does not l
 the community, which a demonstration winds forward.
 """
 
+import functools
 import hashlib
 import re
 import secrets
@@ -23,7 +24,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 PASSWORD_LENGTH = range(10, 201)
 LINK_LASTS = 30 * MINUTE
 _HASHER = PasswordHasher()
-_NOBODY = _HASHER.hash(secrets.token_hex())
 
 
 class AccountError(Exception):
@@ -101,11 +101,17 @@ def verify(connection: Connection, name: str, password: str) -> Account | None:
     """Return the account if the password is right; as slow when there is no such account."""
     row = connection.execute(select(account).where(account.c.name == name)).one_or_none()
     hashed = row.password_hash if row is not None and not row.disabled else None
+    nobodys = _nobodys_hash()  # Made at the first sign-in, whoever it is for.
     try:
-        _HASHER.verify(hashed or _NOBODY, password)
+        _HASHER.verify(hashed or nobodys, password)
     except (VerificationError, InvalidHashError):
         return None
     return _account(row) if row is not None and hashed else None
+
+
+@functools.cache
+def _nobodys_hash() -> str:
+    return _HASHER.hash(secrets.token_hex())
 
 
 def issue_link(connection: Connection, name: str, *, now: int, lasts: int = LINK_LASTS) -> str:

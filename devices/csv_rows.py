@@ -17,7 +17,7 @@ from devices.clock import parse_rfc3339
 from devices.registry import HouseholdState, PlaceKind, ResidentClass, Role
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CONFIG = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+_CONFIG = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
 def _blank_to_none(text: object) -> object:

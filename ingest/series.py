@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ingest.influxdb import InfluxStore
 from ingest.influxdb_address import parse_address
 from ingest.point import Point
 from ingest.reading import Bucket, Function, Reading
@@ -116,4 +115,6 @@ def open_store(
     """
     if url is None:
         return SqliteStore(data_dir / "series.db", read_only=read_only)
+    from ingest.influxdb import InfluxStore  # noqa: PLC0415 - its client is a third of our start.
+
     return InfluxStore(parse_address(url, token))

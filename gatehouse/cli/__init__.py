@@ -1,66 +1,67 @@
-"""The command line: one module per group of commands."""
+"""The command line: one module per group of commands, imported when one of its commands is run."""
 
 import atexit
 import gc
 import logging
 import sqlite3
 import sys
+from importlib import import_module
 
 import typer
 
 from devices.csv_import import ImportRefused
 from devices.profile import ProfileError
 from gatehouse.broker import BrokerError
-from gatehouse.cli import (
-    accounts,
-    credentials,
-    dashboards,
-    dead_letters,
-    decode,
-    demo,
-    devices,
-    incidents,
-    journal,
-    profiles,
-    registry,
-    rules,
-    service,
-    simulate,
-)
 from gatehouse.database import DatabaseError
 from gatehouse.failure import FAILED, WRONG_USE, Failure
 from gatehouse.log import start_logging
 from gatehouse.settings import SettingsError
 from ingest.journal import JournalError
 
-GROUPS = (
-    demo,
-    service,
-    decode,
-    profiles,
-    devices,
-    credentials,
-    registry,
-    journal,
-    dead_letters,
-    incidents,
-    rules,
-    simulate,
-    dashboards,
-    accounts,
-)
-"""In the order of ``gatehouse --help``."""
+MODULES = {
+    "demo": "demo",
+    "run": "run",
+    "check": "service",
+    "doctor": "service",
+    "migrate": "service",
+    "console": "console",
+    "decode": "decode",
+    "profiles": "profiles",
+    "devices": "devices",
+    "credentials": "credentials",
+    "registry": "registry",
+    "journal": "journal",
+    "dead-letters": "dead_letters",
+    "incidents": "incidents",
+    "oncall": "incidents",
+    "channels": "incidents",
+    "rules": "rules",
+    "simulate": "simulate",
+    "dashboards": "dashboards",
+    "accounts": "accounts",
+}
+"""The module of each command or group, in the order of ``gatehouse --help``."""
 
-app = typer.Typer(
-    name="gatehouse",
-    help="Takes in thermometers, gates and meters over MQTT; tells a person what matters.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for group in GROUPS:
-    group.register(app)
+
+def make_app(only: str | None = None) -> typer.Typer:
+    """Return the command line with all its commands, or with those of one module, which is quicker.
+
+    Args:
+        only: A command or group; of no meaning where there is none of this name.
+    """
+    app = typer.Typer(
+        name="gatehouse",
+        help="Takes in thermometers, gates and meters over MQTT; tells a person what matters.",
+        callback=lambda: None,  # Else one command alone would be all there is.
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    modules = [MODULES[only]] if only in MODULES else dict.fromkeys(MODULES.values())
+    for module in modules:
+        import_module(f"{__name__}.{module}").register(app)
+    return app
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def main() -> None:
     atexit.register(gc.freeze)  # Else Python's last look for cycles keeps Ctrl-C waiting 0.5 s.
     start_logging(logging.WARNING)
     try:
-        app()
+        make_app(next(iter(sys.argv[1:]), None))()
     except Failure as failure:
         _end(str(failure), failure.code)
     except (SettingsError, ProfileError) as error:

@@ -1,4 +1,4 @@
-"""``gatehouse run``, ``check``, ``doctor``, ``migrate``, and the console's own process."""
+"""``gatehouse check``, ``doctor`` and ``migrate``: whether the service can run."""
 
 import asyncio
 import json
@@ -7,48 +7,20 @@ from typing import Annotated
 
 import typer
 
-from gatehouse.app import Service
 from gatehouse.check import check_everything
-from gatehouse.child import end_with_parent
-from gatehouse.console_process import serve_console
 from gatehouse.database import connect, migrate, newest_revision
 from gatehouse.doctor import examine
 from gatehouse.failure import FAILED, WRONG_USE
-from gatehouse.log import start_logging
 from gatehouse.settings import load
-from gatehouse.signals import until_stopped
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 
 
 def register(parent: typer.Typer) -> None:
     """Add the commands to the command line."""
-    parent.command("run")(run)
     parent.command("check")(check)
     parent.command("doctor")(doctor)
     parent.command("migrate")(migrate_)
-    parent.command("console", hidden=True)(console)
-
-
-def run(
-    with_parent: Annotated[bool, typer.Option(hidden=True)] = False,
-) -> None:
-    """Run the service: take in, judge, page, and serve the console.
-
-    Example: GATEHOUSE_MQTT_URL=mqtt://broker:1883 gatehouse run
-    """
-    if with_parent:
-        end_with_parent()
-    start_logging()
-    with Service(load()) as service:
-        asyncio.run(until_stopped(service.run()))
-
-
-def console() -> None:
-    """Serve the console; ``run`` starts this and keeps it."""
-    end_with_parent()
-    start_logging()
-    serve_console(load())
 
 
 def check(as_json: AsJson = False) -> None:

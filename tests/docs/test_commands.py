@@ -11,11 +11,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gatehouse.cli import app
+from gatehouse.cli import make_app
 from tests.docs.documents import ROOT, blocks, codes, documents, read
 
 PROGRAM = "gatehouse"
-_COMMAND = typer.main.get_command(app)
+_COMMAND = typer.main.get_command(make_app())
 _TARGET = re.compile(r"^([a-z]+):.*?## ", re.MULTILINE)
 
 
@@ -96,7 +96,9 @@ def test_shown_output_is_what_the_command_prints() -> None:
     assert len(lines) % 2 == 0
     for shown, expected in zip(lines[::2], lines[1::2], strict=True):
         said, _, line = shown.removeprefix("$ ").partition(" | ")
-        done = CliRunner().invoke(app, shlex.split(line)[1:], input=shlex.split(said)[1] + "\n")
+        done = CliRunner().invoke(
+            make_app(), shlex.split(line)[1:], input=shlex.split(said)[1] + "\n"
+        )
         assert json.loads(done.stdout) == json.loads(expected)
         assert done.stdout == f"{expected}\n"
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from dashboards import account
 from devices.clock import wall_now
-from gatehouse.cli import app
+from gatehouse.cli import make_app
 from gatehouse.database import create, migrate
 from gatehouse.failure import Failure
 
@@ -28,7 +28,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str, typed: str = "") -> Result:
-    result = CliRunner().invoke(app, ["accounts", *arguments], input=typed)
+    result = CliRunner().invoke(make_app(), ["accounts", *arguments], input=typed)
     if isinstance(result.exception, Failure):
         raise result.exception
     assert result.exit_code == 0, result.output

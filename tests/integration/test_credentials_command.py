@@ -13,7 +13,7 @@ from devices.credential import SECRET_LENGTH, hash_for_digest, hash_secret
 from devices.csv_import import import_folder
 from devices.registry_store import RegistryCache
 from devices.tables import device
-from gatehouse.cli import app
+from gatehouse.cli import make_app
 from gatehouse.database import create, migrate
 from gatehouse.failure import Failure
 from tests.registry_folder import Flat, write_registry
@@ -34,7 +34,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def run(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, ["credentials", *arguments])
+    result = CliRunner().invoke(make_app(), ["credentials", *arguments])
     if isinstance(result.exception, Failure):
         raise result.exception
     assert result.exit_code == 0, result.output
