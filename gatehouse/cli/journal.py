@@ -18,6 +18,7 @@ from ingest.journal_file import FileDamaged, find_message
 from ingest.journal_room import GIB, Bounds, JournalStatus, look
 from ingest.ledger_file import NAME, Account, account_of
 from ingest.message import BACKLOG, RETAIN
+from ingest.pipeline import PipelineStatus
 from ingest.status import read_status
 from ingest.verification import Verification
 from ingest.verification import verify as verify_books
@@ -60,8 +61,11 @@ def status(as_json: AsJson = False) -> None:
     print(f"service    {'running' if shown.running else 'not running'}")
     print(f"journal    {journal.id}, positions {journal.base} to {journal.head}")
     print(f"room       {journal.bytes / GIB:.2f} GiB in {journal.files} files, {full}{left}")
-    if journal.damaged_files:
-        print(f"damaged    {journal.damaged_files} files were set aside")
+    if journal.damaged_files or journal.damaged_rows:
+        print(
+            f"damaged    {journal.damaged_files} files were set aside, {journal.damaged_rows} rows "
+            "passed over: `gatehouse journal verify` says what is lost"
+        )
     for name, position in shown.followers.items():
         print(f"{name:<10} at {position}, {max(0, journal.head - position)} behind")
     print(_books_text(shown.books))
@@ -127,26 +131,32 @@ def verify(as_json: AsJson = False) -> None:
 def _look(settings: Settings) -> _Shown:
     folder, ledger = _folder(settings), settings.data_dir / NAME
     account = account_of(ledger) if ledger.exists() else Account(None, 0, {})
-    followers = {**_told(settings), "series": account.position}
+    running, told = is_locked(folder / LOCK), _told(settings)
+    followers = {name: one.durable for name, one in told.followers.items()} if told else {}
+    followers["series"] = account.position
     bounds = Bounds(
         max_bytes=int(settings.journal.max_gib * GIB),
         min_free_bytes=int(settings.journal.min_free_gib * GIB),
         keep_ms=int(settings.journal.keep_hours * HOUR),
     )
     journal = look(folder, read=min(followers.values()), bounds=bounds)
+    if running and told:
+        journal = msgspec.structs.replace(
+            journal, hours_left=told.journal.hours_left, damaged_rows=told.journal.damaged_rows
+        )
     books = balance(account, head=journal.head)
-    return _Shown(is_locked(folder / LOCK), journal, followers, books, books.balanced)
+    return _Shown(running, journal, followers, books, books.balanced)
 
 
-def _told(settings: Settings) -> dict[str, int]:
-    """Return the followers' durable cursors, as the service told them last."""
+def _told(settings: Settings) -> PipelineStatus | None:
+    """Return what only the service knows, as it told it last: cursors, and the present rate."""
     try:
         status = read_status(settings.data_dir)
     except msgspec.DecodeError as error:
         raise Failure(
             "status.json is damaged or another version's: restart the service, or delete the file"
         ) from error
-    return {name: one.durable for name, one in status.pipeline.followers.items()} if status else {}
+    return status.pipeline if status else None
 
 
 def _folder(settings: Settings) -> Path:
