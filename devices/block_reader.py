@@ -16,72 +16,93 @@ from devices.source import Source, Stand
 def write_block(
     source: Source, block: Block, origin: Origin, stand: Stand, names: frozenset[str]
 ) -> None:
-    """Write what appends to ``found`` the observations that a block makes of a payload.
+    """Write what adds to the tuple ``found`` the observations that a block makes of a payload.
 
     Raises:
         ValueError: A unit or a word is none that we know; says which.
     """
     applies = compile_condition(block.when, block.unless)
-    with ExitStack() as nested:
+    with ExitStack() as guarded:
+        with ExitStack() as nested:
+            if block.each is not None:
+                patterns = (block.each,) if isinstance(block.each, str) else block.each
+                stand = _write_loop(source, patterns, stand, guarded, nested)
+            if applies is not None:
+                holds = source.name(applies, "holds")
+                nested.enter_context(source.inside(f"if {holds}({stand.scope}):"))
+            made = _write_one(source, block, origin, stand, names, nested)
+            if made:
+                each = block.each is not None
+                source.line(f"several.append({made})" if each else f"found += ({made},)")
         if block.each is not None:
-            patterns = (block.each,) if isinstance(block.each, str) else block.each
-            stand = _write_loop(source, patterns, stand, nested)
-        if applies is not None:
-            holds = source.name(applies, "holds")
-            nested.enter_context(source.inside(f"if {holds}({stand.scope}):"))
-        _write_one(source, block, origin, stand, names)
+            source.line("found += tuple(several)")
 
 
 def _write_loop(
-    source: Source, patterns: tuple[str, ...], stand: Stand, nested: ExitStack
+    source: Source,
+    patterns: tuple[str, ...],
+    stand: Stand,
+    guarded: ExitStack,
+    nested: ExitStack,
 ) -> Stand:
-    """Write the loop over what some patterns list; return where its body stands."""
-    key, item, is_object = map(source.variable, ("key", "item", "is_object"))
+    """Write the loop over what some patterns list, and what guards it.
+
+    Returns:
+        Where its body stands; that fills the list ``several``.
+    """
+    key, item, get = map(source.variable, ("key", "item", "get"))
     if len(patterns) == 1:
         loop = source.name(compile_loop(patterns[0]), "loop")
         before, _, last = patterns[0].rpartition(".")
         if last == "*" and is_member(before):  # Mostly there is nothing to loop over.
             holder = source.variable("holder")
-            source.line(f"{holder} = {stand.item}.get({before!r}) if {stand.is_object} else None")
+            source.line(f"{holder} = {stand.get}({before!r})")
             is_several = f"{holder}.__class__ is list or {holder}.__class__ is dict"
-            nested.enter_context(source.inside(f"if {is_several}:"))
+            guarded.enter_context(source.inside(f"if {is_several}:"))
+        source.line("several = []")
     else:
         loops = source.name(tuple(compile_loop(pattern) for pattern in patterns), "loops")
         loop = source.variable("loop")
+        source.line("several = []")
         nested.enter_context(source.inside(f"for {loop} in {loops}:"))
     nested.enter_context(source.inside(f"for {key}, {item} in {loop}({stand.item}):"))
-    source.line(f"{is_object} = {item}.__class__ is dict")
-    return Stand(item, is_object, f"Scope(document, names, {item}, {key})")
+    source.line(f"{get} = {item}.get if {item}.__class__ is dict else no_member")
+    return Stand(item, get, f"Scope(document, names, {item}, {key})")
 
 
 def _write_one(
-    source: Source, block: Block, origin: Origin, stand: Stand, names: frozenset[str]
-) -> None:
+    source: Source,
+    block: Block,
+    origin: Origin,
+    stand: Stand,
+    names: frozenset[str],
+    nested: ExitStack,
+) -> str:
+    """Write what reads the fields; return the call that makes the observation of them, or ""."""
     constants, fields = compile_fields(block, names)
     kind = KINDS[block.kind]
     values: Values = {name: source.name(value, name) for name, value in constants.items()}
     if not (constants or fields or kind.is_empty_enough):
         source.line("pass")  # The block says nothing, so nothing comes of it.
-        return
-    with ExitStack() as nested:
-        for field in fields:
-            read = source.name(field.read, field.name)
-            if field.usual is not None:
-                value = write_number(source, field.usual, read, stand)
-            else:
-                value = source.variable("value")
-                source.line(f"{value} = {read}({stand.scope})")
-            values[field.name] = value
-            if field.name == kind.needs:
-                nested.enter_context(source.inside(f"if {value} is not None:"))
-        if not (constants or kind.needs or kind.is_empty_enough):
-            is_something = " or ".join(f"{value} is not None" for value in values.values())
-            nested.enter_context(source.inside(f"if {is_something}:"))
-        _write_defaults(source, kind, {field.name: values[field.name] for field in fields})
-        own = write_own_origin(source, block, origin, stand, names)
-        if kind.finish is not None:
-            kind.finish(source, values, constants, own)
-        source.line(f"found.append({_construction(source, kind, own, values)})")
+        return ""
+    for field in fields:
+        read = source.name(field.read, field.name)
+        if field.usual is not None:
+            value = write_number(source, field.usual, read, stand)
+        else:
+            value = source.variable("value")
+            source.line(f"{value} = {read}({stand.scope})")
+        values[field.name] = value
+        if field.name == kind.needs:
+            nested.enter_context(source.inside(f"if {value} is not None:"))
+    if not (constants or kind.needs or kind.is_empty_enough):
+        is_something = " or ".join(f"{value} is not None" for value in values.values())
+        nested.enter_context(source.inside(f"if {is_something}:"))
+    _write_defaults(source, kind, {field.name: values[field.name] for field in fields})
+    own = write_own_origin(source, block, origin, stand, names)
+    if kind.finish is not None:
+        kind.finish(source, values, constants, own)
+    return _construction(source, kind, own, values)
 
 
 def _write_defaults(source: Source, kind: Kind, values: Values) -> None:

@@ -13,14 +13,13 @@ from devices.canonical import read_canonical
 from devices.codecs import CODECS, Codec
 from devices.condition import Condition, compile_condition, write_condition
 from devices.device_time import Arrival, judge_time
-from devices.measure import convert
 from devices.observation import Observation
 from devices.origin import write_origin
 from devices.outcome import DeadLetterReason, DecodeError, Ignored
 from devices.path import BLANK, Scope, checked_id, write_get
 from devices.profile import Profile, ProfileError
 from devices.reply import Answer, compile_reply
-from devices.source import Source, Stand
+from devices.source import Source, Stand, no_member
 from devices.topic import Names, names_of
 
 _KNOWN: dict[str, object] = {
@@ -28,8 +27,8 @@ _KNOWN: dict[str, object] = {
     "DecodeError": DecodeError,
     "Scope": Scope,
     "checked_id": checked_id,
-    "convert": convert,
     "judge_time": judge_time,
+    "no_member": no_member,
 }
 MessageRead = Callable[[object, Names, Arrival], tuple[Observation, ...] | Ignored | None]
 """Document, names of the topic, and arrival to what the message gives; None: it is another kind
@@ -91,8 +90,8 @@ def _compile_message(profile: str, place: int, block: MessageBlock) -> MessageRe
 def _compile_read(title: str, block: MessageBlock, names: frozenset[str]) -> MessageRead:
     """Write the function that reads one kind of message, and compile it."""
     source = Source(title, "document", "names", "arrival", known=_KNOWN)
-    document = Stand("document", "is_document", "Scope(document, names, document)")
-    source.line("is_document = document.__class__ is dict")
+    document = Stand("document", "get", "Scope(document, names, document)")
+    source.line("get = document.get if document.__class__ is dict else no_member")
     write_condition(source, block.when, block.unless, document)
     if block.ignore is not None:
         source.line(f"return {source.name(Ignored(block.ignore), 'ignored')}")
@@ -108,15 +107,15 @@ def _compile_read(title: str, block: MessageBlock, names: frozenset[str]) -> Mes
 def _write_blocks(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> None:
     if block.root:
         source.line(f"item = {write_get(source, block.root, stand)}")
-        source.line("is_object = item.__class__ is dict")
-        stand = Stand("item", "is_object", "Scope(document, names, item)")
+        source.line("get_item = item.get if item.__class__ is dict else no_member")
+        stand = Stand("item", "get_item", "Scope(document, names, item)")
     source.line("received_at, unsaid = arrival.received_at, arrival.unsaid")
     origin = write_origin(source, block, stand, names)
-    source.line("found = []")
+    source.line("found = ()")
     for part in block.observation:
         write_block(source, part, origin, stand, names)
     with source.inside("if found:"):
-        source.line("return tuple(found)")
+        source.line("return found")
     if block.nothing:
         source.line(f"return {source.name(Ignored(block.nothing), 'ignored')}")
     else:

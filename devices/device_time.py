@@ -88,22 +88,31 @@ def _since_1970(said: object) -> int:
 
 
 def _parse(text: str, zone: ZoneInfo, near: int) -> int:
+    first, second = _moments(text, zone)
+    return first if first == second else min(first, second, key=lambda at: abs(at - near))
+
+
+@lru_cache(maxsize=8192)
+def _moments(text: str, zone: ZoneInfo) -> tuple[int, int]:
+    """Return both moments that a text may mean, mostly the same one.
+
+    They differ in the hour that a clock change repeats and in the one it leaves out. Devices talk
+    about the same few seconds, so most texts have been read before.
+    """
     text = text.strip()
     if len(text) < _TO_MINUTES:
-        return _since_1970(_number(text))
+        return (_since_1970(_number(text)),) * 2
     if text[4] in "/.":
         text = text.replace(text[4], "-", 2)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return _since_1970(_number(text))
+        return (_since_1970(_number(text)),) * 2
     if moment.tzinfo is not None:
-        return _milliseconds(moment - _EPOCH_UTC)
+        return (_milliseconds(moment - _EPOCH_UTC),) * 2
     local = _milliseconds(moment - _EPOCH)
     early, late = _offsets(zone, local // MINUTE)
-    if early == late:
-        return local - early
-    return min(local - early, local - late, key=lambda at: abs(at - near))
+    return local - early, local - late
 
 
 def _milliseconds(span: timedelta) -> int:
@@ -122,8 +131,7 @@ def _number(text: str) -> float:
 def _offsets(zone: ZoneInfo, minute: int) -> tuple[int, int]:
     """Return the offsets from UTC, in milliseconds, of both candidates of a local minute.
 
-    They differ in the hour that a clock change repeats and in the one it leaves out. A zone's
-    offset does not change within a minute, and devices talk about the same few minutes.
+    A zone's offset does not change within a minute, and devices talk about the same few minutes.
 
     Args:
         zone: The zone.

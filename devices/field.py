@@ -21,6 +21,7 @@ from devices.measure import (
     Measure,
     convert,
     parse_number,
+    write_convert,
 )
 from devices.observation import BodySite, Credential, CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, DecodeError
@@ -95,13 +96,14 @@ def write_number(source: Source, usual: Usual, read: str, stand: Stand) -> str:
         The variable that holds it then, None where it is absent.
     """
     value = source.variable("value")
-    low, high = source.name(usual.low, "low"), source.name(usual.high, "high")
-    is_number = f"({value}.__class__ is float or {value}.__class__ is int)"
-    source.line(f"{value} = {stand.item}.get({usual.key!r}) if {stand.is_object} else None")
+    low, high = source.number(usual.low), source.number(usual.high)
+    source.line(f"{value} = {stand.get}({usual.key!r})")
     if usual.conversion is not None:
-        with source.inside(f"if {is_number}:"):
-            source.line(f"{value} = convert({value}, {source.name(usual.conversion, 'unit')})")
-    with source.inside(f"if {is_number} and {low} <= {value} <= {high}:"):
+        with source.inside(f"if {value}.__class__ is float or {value}.__class__ is int:"):
+            write_convert(source, value, usual.conversion)
+    with source.inside(f"if {value}.__class__ is float and {low} <= {value} <= {high}:"):
+        source.line("pass")
+    with source.inside(f"elif {value}.__class__ is int and {low} <= {value} <= {high}:"):
         source.line(f"{value} = float({value})")
     with source.inside(f"elif {value} is not None:"):
         source.line(f"{value} = {read}({stand.scope})")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from devices.observation import BodySite
 from devices.outcome import DeadLetterReason, DecodeError
+from devices.source import Source
 
 Conversion = tuple[float, float]
 """(factor, offset): value × factor + offset gives the observation's unit."""
@@ -87,6 +88,14 @@ def convert(value: float, conversion: Conversion) -> float:
     factor, offset = conversion
     converted = value * factor + offset
     return converted if converted.is_integer() else round(converted, 6)
+
+
+def write_convert(source: Source, value: str, conversion: Conversion) -> None:
+    """Write the same for a variable that holds a number."""
+    factor, offset = map(source.number, conversion)
+    source.line(f"{value} = {value} * {factor} + {offset}")
+    with source.inside(f"if not {value}.is_integer():"):
+        source.line(f"{value} = round({value}, 6)")
 
 
 def parse_number(text: str, where: str) -> float:

@@ -7,6 +7,7 @@ loop's item. What is not there, and JSON's null, are None: absent. So are the te
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import msgspec
 
@@ -65,11 +66,12 @@ def write_get(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
     if not all(is_member(key) for key in keys):
         source.line(f"{value} = {source.name(compile_paths(paths), 'get')}({stand.scope})")
         return value
-    holder, is_object = ("document", "is_document") if of_root else (stand.item, stand.is_object)
-    source.line(f"{value} = None")
-    for place, key in enumerate(keys):
-        with source.inside(f"if {is_object} and {value} is None:" if place else f"if {is_object}:"):
-            source.line(f"{value} = {holder}.get({key!r})")
+    get = "get" if of_root else stand.get
+    with ExitStack() as nested:
+        for place, key in enumerate(keys):
+            if place:
+                nested.enter_context(source.inside(f"if {value} is None:"))
+            source.line(f"{value} = {get}({key!r})")
             with source.inside(f"if {value}.__class__ is str and {value}.strip() in BLANK:"):
                 source.line(f"{value} = None")
     return value

@@ -7,6 +7,7 @@ object is named by :meth:`Source.name`.
 """
 
 import linecache
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -50,6 +51,10 @@ class Source:
         self._names[name] = value
         return name
 
+    def number(self, value: float) -> str:
+        """Return what stands for a number in this text."""
+        return repr(value) if math.isfinite(value) else self.name(value, "endless")
+
     def variable(self, hint: str) -> str:
         """Return a name for a variable that nothing else has."""
         self._variables += 1
@@ -64,15 +69,19 @@ class Source:
         return function
 
 
+def no_member(_key: str) -> None:
+    """Get a member of what is no object."""
+
+
 class Stand(NamedTuple):
     """Where a written reader stands, as names and expressions of its text.
 
     Attributes:
         item: What paths begin at.
-        is_object: Whether that is an object.
+        get: What gets a member of it, None where there is none or it is no object.
         scope: The same for callables that take a Scope.
     """
 
     item: str
-    is_object: str
+    get: str
     scope: str

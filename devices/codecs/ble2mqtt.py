@@ -24,10 +24,10 @@ def read_temperature_measurement_text(payload: bytes) -> dict[str, Any]:
         DecodeError: BAD_ENCODING, it does not begin with flags and a number.
     """
     parts = _split(payload)
-    flags = int(parts[0]) if parts[0].isdecimal() and len(parts[0]) <= 3 else KNOWN_FLAGS + 1
+    said, last = parts[0].strip(), parts[-1].strip()
+    flags = int(said) if said.isdecimal() and len(said) <= 3 else KNOWN_FLAGS + 1
     if flags > KNOWN_FLAGS or len(parts) == 1:
         raise DecodeError(DeadLetterReason.BAD_ENCODING, "not flags,value")
-    last = parts[-1]
     has_type = flags & HAS_TYPE and len(parts) > 2 and last.isdecimal() and len(last) == 1
     return {
         "value": parse_number(parts[1], "value"),
@@ -45,7 +45,7 @@ def read_lywsd02(payload: bytes) -> dict[str, Any]:
     Raises:
         DecodeError: BAD_ENCODING, these are not the bytes of either.
     """
-    parts = _split(payload)
+    parts = [part.strip() for part in _split(payload)]
     if not all(part.isdecimal() and len(part) <= 3 and int(part) < 256 for part in parts):
         raise DecodeError(DeadLetterReason.BAD_ENCODING, "not decimal bytes")
     data = bytes(int(part) for part in parts)
@@ -61,6 +61,6 @@ def read_lywsd02(payload: bytes) -> dict[str, Any]:
 
 def _split(payload: bytes) -> list[str]:
     try:
-        return [part.strip() for part in payload.decode("ascii").split(",", 64)]
+        return payload.decode("ascii").split(",", 64)
     except UnicodeDecodeError:
         raise DecodeError(DeadLetterReason.BAD_ENCODING, "not ASCII") from None
