@@ -35,9 +35,9 @@ HANDED_OVER = 16 * MIB
 """Bytes of batches that wait in memory for one follower; the followers wait for the same ones."""
 GATHERED = 5_000
 """Messages from which on no further batch is joined to what a consumer handles at once."""
-ROUND_S = 0.05
+ROUND_S = 0.2
 """A consumer is given what came in so long, unless more than a round's worth waits: each round
-costs it a commit and a request, and nobody sees twenty of them in a second."""
+costs it a commit and a request, and nobody sees five of them in a second."""
 IDLE_S = 0.2
 _STOP_S = 1.5
 _RETRY_BASE_S = 0.2

@@ -42,9 +42,9 @@ _MESSAGE_BYTES = 200
 """What a message takes beside its payload, roughly; so that empty ones are bounded too."""
 _TAIL = 10 * WINDOW
 """How far back a start looks for what a resumed session may repeat."""
-_GROUP_S = 0.01
+_GROUP_S = 0.02
 _LULL_S = 0.002
-"""A commit costs as much as thirty messages: what comes within ten milliseconds of the last one
+"""A commit costs as much as thirty messages: what comes within twenty milliseconds of the last one
 joins the next, unless nothing more is on its way (a broker with a small window waits for acks)."""
 _CALM_S = 0.1
 _TRIM_S = 1.0
