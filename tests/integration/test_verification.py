@@ -1,6 +1,7 @@
 """``journal verify``: what does not fit is found."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -121,3 +122,30 @@ def test_a_trimmed_journal_proves_what_it_holds(data: Path) -> None:
     assert found.base > 1
     assert found.lost == []
     assert found.problems == []
+
+
+def test_verifying_beside_a_busy_service_finds_nothing_wrong(tmp_path: Path) -> None:
+    """While rows are written, accounted for and trimmed, each look is of a moment that fits."""
+    journal = Journal.open(tmp_path / "journal", file_bytes=100_000, min_free_bytes=0, keep_ms=0)
+    ledger = Ledger.open(tmp_path / "ledger.db")
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            batch = journal.append([Message("d", bytes(9_000), NOON)] * 5)
+            ledger.commit(journal=journal.id, position=batch.last, counts={"ignored:birth": 5})
+            journal.trim(batch.last)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        looks = []
+        while len(looks) < 10 or looks[-1].base == 1:
+            looks.append(check(tmp_path))
+    finally:
+        stop.set()
+        thread.join()
+        ledger.close()
+        journal.close()
+    assert [one.problems for one in looks] == [[]] * len(looks)
+    assert all(one.books.balanced and not one.lost for one in looks)
