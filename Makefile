@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 4
 
 .PHONY: help setup demo test check bench soak lock clean
 .DEFAULT_GOAL := help
@@ -26,8 +27,8 @@ setup: $(VENV)/.dev ## Make .venv with everything locked, for work on Gatehouse
 demo: $(VENV)/.run ## Everything embedded: a community living through a fever evening (ARGS="--keep")
 	@$(BIN)/gatehouse demo $(ARGS)
 
-test: setup check ## Every test, after make check
-	$(BIN)/pytest $(if $(CI),--require-servers) -m "not soak"
+test: setup check ## Every test, after make check, in four processes at a time (WORKERS=4)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(CI),--require-servers) -m "not soak"
 
 check: $(VENV)/.dev ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ import sqlalchemy
 from gatehouse.database import create, migrate
 from tests.install_servers import PROGRAMS, find_program
 from tests.servers import InfluxDB, Mosquitto, PostgreSQL
-from tests.state import open_state
+from tests.state import empty, open_state
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,6 +18,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail instead of skipping when a server is not installed",
     )
+
+
+LAYERS = ("scenario", "fault", "browser", "integration", "property", "docs", "unit")
+"""In this order workers take files: those that take longest first, so that none is left over."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        tests = Path(__file__).parent
+        items.sort(key=lambda item: LAYERS.index(item.path.relative_to(tests).parts[0]))
 
 
 @pytest.fixture(scope="session")
@@ -74,13 +84,23 @@ def postgresql(program) -> Iterator[PostgreSQL]:  # type: ignore[no-untyped-def]
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql: PostgreSQL) -> str:
+    """Address of a database with the service's schema, for all tests that take it empty."""
+    url = postgresql.database()
+    engine = create(url)
+    migrate(engine)
+    engine.dispose()
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def state_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
     """An empty state database of either kind, with the service's schema."""
     if request.param == "sqlite":
         engine = open_state(tmp_path)
     else:
-        engine = create(request.getfixturevalue("postgresql").database())
-        migrate(engine)
+        engine = create(request.getfixturevalue("migrated_postgresql"))
+        empty(engine)
     yield engine
     engine.dispose()

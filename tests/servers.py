@@ -1,6 +1,9 @@
 """Real servers for tests: each on a free loopback port, in a fresh folder, ended by its own pid."""
 
 import asyncio
+import atexit
+import contextlib
+import functools
 import getpass
 import itertools
 import json
@@ -14,22 +17,43 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds a condition may take before the test fails."""
 
 
+BLOCKS = range(10_000, 32_000, 1_000)
+"""First ports of the blocks that test processes share out: all below those that the kernel gives
+to whoever asks for any port (32768 to 60999 on Linux)."""
+
+
 def free_port() -> int:
-    """Return a loopback port nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port on which nobody listens, and which no other test is given."""
+    while True:
+        port = next(_ports())
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    """Take a block of ports for this process: its first one stays bound as long as it lives."""
+    for first in BLOCKS:
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:
+            guard.close()
+            continue
+        atexit.register(guard.close)
+        return itertools.cycle(range(first + 1, first + BLOCKS.step))
+    raise RuntimeError(f"every block of ports of {BLOCKS} is taken: end other test runs")
 
 
 def wait_until(
