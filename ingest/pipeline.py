@@ -42,7 +42,7 @@ _MESSAGE_BYTES = 200
 """What a message takes beside its payload, roughly; so that empty ones are bounded too."""
 _TAIL = 10 * WINDOW
 """How far back a start looks for what a resumed session may repeat."""
-_GROUP_S = 0.02
+GROUP_S = 0.02
 _LULL_S = 0.002
 """A commit costs as much as thirty messages: what comes within twenty milliseconds of the last one
 joins the next, unless nothing more is on its way (a broker with a small window waits for acks)."""
@@ -235,7 +235,7 @@ class Pipeline:
     async def _group(self) -> None:
         """Let more arrive, if the last commit was just now and as long as more does arrive."""
         loop = asyncio.get_running_loop()
-        while loop.time() < self._grouped_at + _GROUP_S and self._bytes < _BATCH_BYTES:
+        while loop.time() < self._grouped_at + GROUP_S and self._bytes < _BATCH_BYTES:
             before = self._bytes
             await asyncio.sleep(_LULL_S)
             if self._bytes == before:

@@ -15,27 +15,32 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from ingest.journal_file import list_files
-from tests.bench import telegraf
-from tests.bench.cost import Cpu, describe_machine
+from tests.bench import taking_in, telegraf
+from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
-from tests.bench.load import messages, packets
-from tests.bench.publisher import Publisher
+from tests.bench.stand_in import StandIn
 from tests.bench.whole_way import Run, WholeWay
-from tests.servers import Mosquitto, Process, free_port, wait_until
+from tests.servers import Process, free_port, wait_until
 from tests.service import without_settings
 
 MESSAGES = 200_000
+STREAMED = 500_000
+BACKLOG = 1_000_000
+LIBRARIES = ("paho", "aiomqtt")
 CALM_PER_S = 5_000
 BUSY_PER_S = 20_000
 PACED_S = 8
 PATIENCE_S = 120
 BUILD = Path("build")
 BUDGETS = {
-    "cpu_us_socket_to_ack": "<= 3",
+    "cpu_us_socket_to_ack_streamed": "<= 3",
+    "messages_per_second_streamed": ">= 200,000",
+    "publish_to_ack_p99_ms": "<= 50",
     "cpu_us_into_influxdb": "<= 7",
     "cpu_us_with_rules": "<= 10",
-    "messages_per_second": ">= 60,000",
+    "messages_per_second_whole_way_streamed": ">= 60,000",
+    "backlog_working_again_s": "<= 5",
+    "backlog_drained_per_second": ">= 50,000",
     "publish_to_readable_p99_ms": "<= 1,000",
     "observation_to_page_p99_ms": "<= 1,000",
     "demo_console_s": "<= 10",
@@ -49,6 +54,12 @@ NAMES = (
     "python_loop_ns",
     "messages",
     "cpu_us_socket_to_ack",
+    "cpu_us_paho",
+    "cpu_us_aiomqtt",
+    "cpu_us_socket_to_ack_streamed",
+    "messages_per_second_streamed",
+    "publish_to_ack_p50_ms",
+    "publish_to_ack_p99_ms",
     "messages_per_second",
     "cpu_us_into_influxdb",
     "cpu_us_into_influxdb_user",
@@ -66,6 +77,10 @@ NAMES = (
     "cpu_us_into_sqlite_user",
     "cpu_us_into_sqlite_system",
     "peak_mib_sqlite",
+    "cpu_us_whole_way_streamed",
+    "messages_per_second_whole_way_streamed",
+    "backlog_working_again_s",
+    "backlog_drained_per_second",
     "cpu_us_telegraf",
     "demo_console_s",
 )
@@ -82,6 +97,7 @@ def main() -> None:
         results |= _measure_intake(folder / "intake")
         results |= _measure_influxdb(folder / "influxdb")
         results |= _measure_sqlite(folder / "sqlite")
+        results |= _measure_streamed(folder / "streamed")
         results |= _measure_telegraf(folder / "telegraf")
         results |= _measure_demo(folder / "demo")
     assert tuple(results) == NAMES
@@ -92,32 +108,43 @@ def main() -> None:
 
 
 def _measure_intake(folder: Path) -> Results:
-    _say(f"{MESSAGES:,} messages from the socket into the journal ...")
     folder.mkdir()
-    broker = Mosquitto(folder / "broker").start()
-    journal = folder / "journal"
-    process = Process(
-        [sys.executable, "-m", "tests.bench.intake", str(journal), broker.url],
-        folder / "intake.log",
-        env=without_settings(),
+    _say(f"{MESSAGES:,} messages from the socket into the journal ...")
+    cpu_us = taking_in.through_broker(folder / "broker", MESSAGES)
+    _say(f"{MESSAGES:,} messages received and acknowledged by paho-mqtt, by aiomqtt ...")
+    paho, aiomqtt = (
+        taking_in.by_library(folder / library, library, MESSAGES) for library in LIBRARIES
     )
-    process.spawn()
-    try:
-        wait_until(lambda: "mqtt_connected" in process.said(), what="the intake to connect")
-        load, before = packets(messages(MESSAGES, 1.5e9)), Cpu.of(process.pid)
-        publisher = Publisher(broker.port)
-        publisher.send(load)
-        publisher.close()
-        wait_until(
-            lambda: list_files(journal)[-1].extent().last >= MESSAGES,
-            seconds=PATIENCE_S,
-            what="the journal to hold everything",
-        )
-        cpu = Cpu.of(process.pid).since(before)
-    finally:
-        process.end(signal.SIGKILL)
-        broker.stop()
-    return {"cpu_us_socket_to_ack": cpu.microseconds(MESSAGES)}
+    _say(f"{STREAMED:,} messages from the stand-in into the journal ...")
+    full, streamed_us = taking_in.from_stand_in(folder / "full", STREAMED)
+    busy, _ = taking_in.from_stand_in(folder / "busy", BUSY_PER_S * PACED_S, per_second=BUSY_PER_S)
+    return {
+        "cpu_us_socket_to_ack": cpu_us,
+        "cpu_us_paho": paho,
+        "cpu_us_aiomqtt": aiomqtt,
+        "cpu_us_socket_to_ack_streamed": streamed_us,
+        "messages_per_second_streamed": round(full.per_second),
+        "publish_to_ack_p50_ms": busy.ack_p50_ms,
+        "publish_to_ack_p99_ms": busy.ack_p99_ms,
+    }
+
+
+def _measure_streamed(folder: Path) -> Results:
+    folder.mkdir()
+    _say(f"{MESSAGES:,} messages from the stand-in into InfluxDB ...")
+    with (
+        StandIn(folder, MESSAGES) as broker,
+        WholeWay(folder, influxdb=True, stand_in=broker) as way,
+    ):
+        run = way.stream()
+    _say(f"{BACKLOG:,} messages of backlog ...")
+    working_s, drained = taking_in.backlog(folder / "backlog", BACKLOG)
+    return {
+        "cpu_us_whole_way_streamed": run.cpu_us,
+        "messages_per_second_whole_way_streamed": round(run.per_second),
+        "backlog_working_again_s": working_s,
+        "backlog_drained_per_second": drained,
+    }
 
 
 def _measure_influxdb(folder: Path) -> Results:

@@ -1,10 +1,11 @@
 """The intake alone, as a process to be measured: socket, journal, ack, and no followers.
 
-``python -m tests.bench.intake FOLDER MQTT_URL`` runs until it is ended.
+``python -m tests.bench.intake FOLDER MQTT_URL`` runs until it is ended; ``--receive-maximum`` and
+``--group-ms`` put other numbers in the place of the service's.
 """
 
+import argparse
 import asyncio
-import sys
 from pathlib import Path
 
 from devices.clock import WallClock
@@ -12,16 +13,16 @@ from devices.outcome import Ignored, IgnoredReason
 from gatehouse.garbage import look_less_for_garbage
 from gatehouse.parts import make_decoder
 from gatehouse.settings import Settings
+from ingest import pipeline
 from ingest.broker import MqttSettings
 from ingest.journal import Journal
 from ingest.message import Message
-from ingest.pipeline import Pipeline
 from ingest.source import open_source
 
 
-async def main(folder: Path, url: str) -> None:
+async def main(folder: Path, url: str, receive_maximum: int) -> None:
     """Take in whatever the broker has."""
-    clock = WallClock()
+    clock, settings = WallClock(), MqttSettings(url=url, receive_maximum=receive_maximum)
     decoder, _ = make_decoder(Settings())
 
     def reply(message: Message) -> tuple[str, bytes] | None:
@@ -30,9 +31,9 @@ async def main(folder: Path, url: str) -> None:
     async def publish(_: str, topic: str, payload: bytes) -> None:
         raise AssertionError(f"nothing of the bench's load is answered: {topic} {payload!r}")
 
-    pipeline = Pipeline(
+    intake = pipeline.Pipeline(
         journal=Journal.open(folder),
-        sources=[open_source(MqttSettings(url=url), clock)],
+        sources=[open_source(settings, clock)],
         consumers=[],
         decode=lambda _, messages: [Ignored(IgnoredReason.OTHER_CONTENT) for _ in messages],
         reply=reply,
@@ -40,8 +41,16 @@ async def main(folder: Path, url: str) -> None:
         clock=clock,
     )
     look_less_for_garbage()
-    await pipeline.run()
+    await intake.run()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("url")
+    parser.add_argument("--receive-maximum", type=int, default=2_000)
+    parser.add_argument("--group-ms", type=float)
+    given = parser.parse_args()
+    if given.group_ms is not None:
+        pipeline.GROUP_S = given.group_ms / 1_000
+    asyncio.run(main(given.folder, given.url, given.receive_maximum))

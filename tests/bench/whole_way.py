@@ -13,6 +13,7 @@ from tests.bench.cost import Cpu, peak_mib
 from tests.bench.load import messages, packets, write_bench_registry
 from tests.bench.phone import Phone
 from tests.bench.publisher import Publisher
+from tests.bench.stand_in import StandIn
 from tests.servers import InfluxDB, Mosquitto, wait_until
 from tests.service import RunningService
 
@@ -49,25 +50,30 @@ class WholeWay:
     Args:
         folder: Fresh, for everybody's files.
         influxdb: Whether points go to InfluxDB; else to the embedded store.
+        stand_in: Streams in the place of a broker and a publisher; already running.
     """
 
-    def __init__(self, folder: Path, *, influxdb: bool) -> None:
+    def __init__(self, folder: Path, *, influxdb: bool, stand_in: StandIn | None = None) -> None:
         self.broker = Mosquitto(folder / "broker")
+        self._stand_in = stand_in
         self.influxdb = InfluxDB(folder / "influxdb") if influxdb else None
         self.phone = Phone()
         self._folder = folder
         self._sent = 0
 
     def __enter__(self) -> Self:
-        self.broker.start()
+        url = self._stand_in.url if self._stand_in else self.broker.start().url
         series_url = self.influxdb.start().database(DATABASE) if self.influxdb else None
         self._service = RunningService(
-            self._folder / "service", mqtt_url=self.broker.url, series_url=series_url
+            self._folder / "service", mqtt_url=url, series_url=series_url
         )
         write_bench_registry(self._folder / "registry", self.phone.url)
         self._service.import_registry(self._folder / "registry", now=wall_now())
         self._service.start()
-        self.send(WARM_UP)
+        if self._stand_in:
+            self.stream()
+        else:
+            self.send(WARM_UP)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,6 +100,17 @@ class WholeWay:
             rate = _rate(watching.result(), start, self._sent)
         publisher.close()
         return Run(count, rate, Cpu.of(self._service.pid).since(before))
+
+    def stream(self) -> Run:
+        """Take in one stream of the stand-in; wait until all of it is stored and judged."""
+        assert self._stand_in is not None
+        before = Cpu.of(self._service.pid)
+        start, self._sent = self._sent, self._sent + self._stand_in.messages
+        with ThreadPoolExecutor(1) as watcher:
+            watching = watcher.submit(self._watch, self._sent)
+            self._stand_in.stream()
+            rate = _rate(watching.result(), start, self._sent)
+        return Run(self._stand_in.messages, rate, Cpu.of(self._service.pid).since(before))
 
     @contextmanager
     def under_load(self, *, per_second: float) -> Iterator[Publisher]:

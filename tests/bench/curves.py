@@ -1,0 +1,54 @@
+"""``python -m tests.bench.curves``: how the intake's cost follows payload, window and grouping.
+
+From the stand-in into the journal and back as an ack. Prints tables and writes
+``build/curves.json``; never asserted.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+from tests.bench.taking_in import from_stand_in
+
+PAYLOAD_BYTES = (50, 200, 1_000, 10_000, 50_000, 200_000)
+WINDOWS = (20, 100, 500, 2_000, 10_000)
+GROUPS_MS = (0, 5, 20, 100)
+_STREAMED_BYTES = 200_000_000
+_MOST = 100_000
+BUILD = Path("build")
+
+Row = dict[str, float]
+
+
+def main() -> None:
+    """Measure, print, write."""
+    curves: dict[str, list[Row]] = {
+        "payload_bytes": [_row("payload_bytes", size, size) for size in PAYLOAD_BYTES],
+        "receive_maximum": [
+            _row("receive_maximum", one, 0, "--receive-maximum", str(one)) for one in WINDOWS
+        ],
+        "group_ms": [_row("group_ms", one, 0, "--group-ms", str(one)) for one in GROUPS_MS],
+    }
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "curves.json").write_text(json.dumps(curves, indent=2) + "\n")
+
+
+def _row(name: str, value: float, payload_bytes: int, *options: str) -> Row:
+    count = min(_MOST, _STREAMED_BYTES // payload_bytes) if payload_bytes else _MOST
+    with tempfile.TemporaryDirectory() as folder:
+        streamed, cpu_us = from_stand_in(Path(folder), count, *options, payload_bytes=payload_bytes)
+    row = {
+        name: value,
+        "messages": count,
+        "messages_per_second": round(streamed.per_second),
+        "mib_per_second": round(streamed.per_second * payload_bytes / 2**20, 1),
+        "cpu_us": cpu_us,
+        "ack_p50_ms": streamed.ack_p50_ms,
+        "ack_p99_ms": streamed.ack_p99_ms,
+    }
+    print("  ".join(f"{key} {one:>10,}" for key, one in row.items()), flush=True)
+    return row
+
+
+if __name__ == "__main__":
+    main()
