@@ -30,9 +30,13 @@ async def without_mqtt5(refusal: bytes, broker: Mosquitto) -> AsyncIterator[int]
     tasks: set[asyncio.Task[None]] = set()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while chunk := await reader.read(65_536):
-            writer.write(chunk)
-        writer.close()
+        try:
+            while chunk := await reader.read(65_536):
+                writer.write(chunk)
+        except ConnectionResetError:
+            pass  # Whoever leaves with something unread resets.
+        finally:
+            writer.close()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connect = await reader.read(65_536)
@@ -90,7 +94,8 @@ async def test_an_answer_that_never_comes_is_a_refusal(monkeypatch: pytest.Monke
     )
     await broker.start()
     try:
-        async with Intake(f"mqtt://127.0.0.1:{port}", None) as intake:
+        # Of a CONNECT of MQTT 5 with a will amqtt never closes the socket.
+        async with Intake(f"mqtt://127.0.0.1:{port}", None, status_topic="") as intake:
             intake.acking = True
             await intake.connected()
             assert intake.status.protocol == "3.1.1"
