@@ -31,8 +31,9 @@ PER_SECOND = 5_000
 SLICE_S = 5
 FAULT_EVERY = 1 / 12
 """Of the run; what is broken is whole again after a third of that, a minute at most."""
-WARM = 1 / 5
-"""Of the run: until caches and connections are what they will be."""
+WARM = 1 / 2
+"""Of the run: by then each kind of fault has come, and what an outage fills was as full as it may
+be. Memory that was once taken for it is not given back, so the slope is that of the rest."""
 SAMPLE_S = 2.0
 CAUGHT_UP_S = 600.0
 JUDGED_FROM = 10
@@ -148,7 +149,8 @@ def _acts(
         (influxdb.kill, influxdb.start),
     ]
     mend: Callable[[], object] | None = None
-    due, number, apart = began + seconds * WARM, 0, seconds * FAULT_EVERY
+    apart = seconds * FAULT_EVERY
+    due, number = began + apart, 0
     while time.monotonic() - began < seconds:
         if time.monotonic() >= due and mend is not None:
             due, act, mend = due + apart * 2 / 3, mend, None

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import mqtt5
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from devices.clock import ManualClock
-from ingest import pipeline
 from ingest.broker import MqttSettings
 from ingest.journal import Journal
 from ingest.journal_file import list_files
@@ -173,6 +171,10 @@ class AtOnce(Executor):
         return future
 
 
+async def _at_once() -> None:
+    """Let the pipeline wait for nothing more to come before it commits."""
+
+
 class AckMachine(RuleBasedStateMachine):
     """What was acknowledged is on disk, what is owed comes, and nothing is journalled twice."""
 
@@ -199,6 +201,7 @@ class AckMachine(RuleBasedStateMachine):
             clock=ManualClock(NOON),
         )
         self.pipeline._thread = AtOnce()  # type: ignore[assignment]
+        self.pipeline._group = _at_once  # type: ignore[method-assign]
         self.pipeline._remember_tail()
         self.task = self.loop.create_task(self.pipeline._write())
 
@@ -334,16 +337,10 @@ class AckMachine(RuleBasedStateMachine):
         self.line.connection.connection_made(Wire(self))  # type: ignore[arg-type]
 
 
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pipeline waits for nothing more to come before it commits."""
-    monkeypatch.setattr(pipeline, "_GROUP_S", 0.0)
-
-
 TestAcks = AckMachine.TestCase
 TestAcks.settings = settings(
     max_examples=50,
     stateful_step_count=30,
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow],
 )
