@@ -28,7 +28,8 @@ class Claims:
         for pattern, reader in readers:
             self._tree.add(pattern, reader)
         self._known: _Known = {}
-        self._answered: _Known = {}
+        self.answered: _Known = {}
+        """Who may answer, of topics that :meth:`find_answered` was asked about."""
         self._registered: tuple[Registry | None, _Known] = (None, {})
 
     def find(self, topic: str) -> tuple[Claim, ...]:
@@ -52,11 +53,11 @@ class Claims:
         Raises:
             DecodeError: As :meth:`find`.
         """
-        claims = self._answered.get(topic)
+        claims = self.answered.get(topic)
         if claims is None:
             claims = self.find(topic)
             claims = claims if any(reader.answer for reader, _ in claims) else ()
-            _keep(self._answered, topic, claims)
+            _keep(self.answered, topic, claims)
         return claims
 
     def find_registered(self, topic: str, registry: Registry) -> tuple[Claim, ...]:

@@ -24,6 +24,7 @@ from devices.profile import Profile
 from devices.registry import Registry
 
 MAX_PAYLOAD = 1024 * 1024
+_UNSEEN = True
 _ARRIVAL, _BACKLOG = TimeSource.ARRIVAL, TimeSource.BACKLOG
 
 
@@ -98,6 +99,11 @@ class Decoder:
         except Exception as error:  # noqa: BLE001 - a profile's mistake costs one message, no stop
             return DeadLetter(DeadLetterReason.DECODER_FAILED, digest(error))
         return outcome
+
+    def answerable(self, topics: Sequence[str]) -> list[int]:
+        """Return the places of the topics whose messages may wait for an answer; mostly none."""
+        answered = self._claims.answered
+        return [place for place, topic in enumerate(topics) if answered.get(topic, _UNSEEN)]
 
     def reply(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
         """Return topic and payload of the answer that the device waits for, if it waits."""

@@ -8,7 +8,7 @@ not, leaves nothing to repair; a clean one only saves the time of replaying.
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
 from importlib.metadata import version
@@ -198,9 +198,13 @@ class Service:
     def _decode(self, _: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
         return decode_all(messages, self._decoder, self._registry.current())
 
-    def _reply(self, message: Message) -> tuple[str, bytes] | None:
-        """Return what is published for a message; a post has its answer already."""
-        return None if message.source == HttpSource.name else self._answer(message)
+    def _reply(self, messages: Sequence[Message]) -> Iterator[tuple[Message, str, bytes]]:
+        """Yield what is published for messages; a post has its answer already."""
+        for place in self._decoder.answerable([message.topic for message in messages]):
+            message = messages[place]
+            answer = None if message.source == HttpSource.name else self._answer(message)
+            if answer is not None:
+                yield message, *answer
 
     def _answer(self, message: Message) -> tuple[str, bytes] | None:
         return self._decoder.reply(message.topic, message.payload)

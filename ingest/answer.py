@@ -5,7 +5,7 @@ devices are asked that only answer goes the same way; they are asked again when 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 import structlog
@@ -18,8 +18,8 @@ WAITING = 1_000
 
 log = structlog.get_logger()
 
-Reply = Callable[[Message], tuple[str, bytes] | None]
-"""A message to the topic and payload that answer it, or None."""
+Reply = Callable[[Sequence[Message]], Iterable[tuple[Message, str, bytes]]]
+"""Messages to those of them that are answered, each with the topic and payload of its answer."""
 Publish = Callable[[str, str, bytes], Awaitable[None]]
 """Sends, to the broker of a source, to a topic, one payload, in bounded time; raises PublishFailed
 where it cannot."""
@@ -47,10 +47,8 @@ class Answers:
         """Queue the answers to messages that are journalled; never blocks."""
         if self._publish is None:
             return
-        for message in messages:
-            answer = self._reply(message)
-            if answer is not None:
-                self.say(message.source, *answer)
+        for message, topic, payload in self._reply(messages):
+            self.say(message.source, topic, payload)
 
     def say(self, source: str, topic: str, payload: bytes) -> None:
         """Queue what is to be published to the broker of a source; never blocks."""

@@ -114,7 +114,7 @@ class Pipeline:
             sources: Their names differ.
             consumers: The one named "alerts" decides how far the frontier is.
             decode: Positions and messages to an outcome each; raises for no input.
-            reply: Topic and payload to answer a message with, or None.
+            reply: Which messages are answered, with what, where to.
             publish: Sends answers; None: nothing is answered.
             clock: The one clock.
             in_flight_bytes: How much may wait for the journal before the sources pause.

@@ -105,7 +105,7 @@ class Intake:
             sources=[self.source],
             consumers=self.readers,
             decode=_ignore,
-            reply=lambda _: None,
+            reply=lambda _: (),
             publish=None,
             clock=WallClock(),
             in_flight_bytes=in_flight_bytes,

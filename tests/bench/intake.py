@@ -6,6 +6,7 @@
 
 import argparse
 import asyncio
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from devices.clock import WallClock
@@ -25,8 +26,11 @@ async def main(folder: Path, url: str, receive_maximum: int) -> None:
     clock, settings = WallClock(), MqttSettings(url=url, receive_maximum=receive_maximum)
     decoder, _ = make_decoder(Settings())
 
-    def reply(message: Message) -> tuple[str, bytes] | None:
-        return decoder.reply(message.topic, message.payload)
+    def reply(messages: Sequence[Message]) -> Iterator[tuple[Message, str, bytes]]:
+        for place in decoder.answerable([message.topic for message in messages]):
+            answer = decoder.reply(messages[place].topic, messages[place].payload)
+            if answer is not None:
+                yield messages[place], *answer
 
     async def publish(_: str, topic: str, payload: bytes) -> None:
         raise AssertionError(f"nothing of the bench's load is answered: {topic} {payload!r}")

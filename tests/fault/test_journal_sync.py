@@ -28,7 +28,7 @@ async def main():
         sources=[source],
         consumers=[],
         decode=lambda _, messages: [Ignored(IgnoredReason.LOG_LINE) for _ in messages],
-        reply=lambda message: None,
+        reply=lambda _: (),
         publish=None,
         clock=clock,
     )

@@ -138,7 +138,9 @@ class Bench:
             sources=[self.line],
             consumers=[self.series, self.alerts],
             decode=self.decoding,
-            reply=lambda one: ("answer", one.payload) if b"ask" in one.payload else None,
+            reply=lambda messages: [
+                (one, "answer", one.payload) for one in messages if b"ask" in one.payload
+            ],
             publish=self._publish,
             clock=self.clock,
             in_flight_bytes=in_flight_bytes,
@@ -394,7 +396,7 @@ async def test_a_cursor_of_another_journal_is_refused(tmp_path: Path) -> None:
                     sources=[],
                     consumers=[reader],
                     decode=Decoding(),
-                    reply=lambda _: None,
+                    reply=lambda _: (),
                     publish=None,
                     clock=ManualClock(NOON),
                 )
@@ -413,7 +415,7 @@ async def test_a_consumer_goes_on_from_its_own_cursor(tmp_path: Path) -> None:
             sources=[],
             consumers=[reader],
             decode=Decoding(),
-            reply=lambda _: None,
+            reply=lambda _: (),
             publish=None,
             clock=ManualClock(NOON),
         )

@@ -196,7 +196,7 @@ class AckMachine(RuleBasedStateMachine):
             sources=[],
             consumers=[],
             decode=lambda _, messages: [],
-            reply=lambda _: None,
+            reply=lambda _: (),
             publish=None,
             clock=ManualClock(NOON),
         )
