@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+from hypothesis import settings
 
 from gatehouse.database import create, migrate
 from tests.install_servers import PROGRAMS, find_program
@@ -19,6 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail instead of skipping when a server is not installed",
     )
 
+
+settings.register_profile("gatehouse", deadline=None)  # How fast is what the bench asks.
+settings.load_profile("gatehouse")
 
 LAYERS = ("scenario", "fault", "browser", "integration", "property", "docs", "unit")
 """In this order workers take files: those that take longest first, so that none is left over."""

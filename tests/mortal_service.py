@@ -26,7 +26,7 @@ from ingest.ledger import Ledger
 from ingest.mqtt_source import MqttSource
 from ingest.sqlite_series import SqliteStore
 
-LEASE_MS = SECOND // 2
+LEASE_MS = 5 * SECOND
 """Of a page's claim, in the children: a page left unfinished is sent again so soon."""
 _CALLS = {
     "journal": (journal_file, "append"),

@@ -100,6 +100,23 @@ def port_answers(port: int) -> bool:
     return True
 
 
+CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"
+"""Of MQTT 3.1.1: a clean session without a name."""
+
+
+def broker_answers(port: int) -> bool:
+    """Return whether a broker on the loopback port answers a CONNECT, be it by closing."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5) as connection:
+            connection.sendall(CONNECT)
+            connection.recv(1)
+    except ConnectionResetError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 class Process:
     """A child process with a log file, ended only by its own pid."""
 
@@ -187,9 +204,9 @@ class Mosquitto:
         return self._process.pid
 
     def start(self) -> Self:
-        """Start and wait until it accepts connections."""
+        """Start and wait until it answers; before, it would forget a signal to stop."""
         self._process.spawn()
-        wait_until(lambda: port_answers(self.port) or not self._process.running, what="mosquitto")
+        wait_until(lambda: broker_answers(self.port) or not self._process.running, what="mosquitto")
         assert self._process.running, self.log
         return self
 

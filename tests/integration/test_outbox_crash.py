@@ -24,7 +24,9 @@ from tests.state import open_state
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """An office whose writers wait for each other on a slow disk too."""
+    monkeypatch.setattr("gatehouse.database.BUSY_TIMEOUT_S", PATIENCE)
     office = Office(open_state(tmp_path))
     yield office
     office.close()

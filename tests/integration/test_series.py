@@ -278,7 +278,6 @@ def test_check_passes_on_a_store_that_works(store: SeriesStore) -> None:
 @given(batch=points())
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_any_point_comes_back_as_it_was(store: SeriesStore, batch: Point) -> None:

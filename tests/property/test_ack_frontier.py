@@ -341,6 +341,5 @@ TestAcks = AckMachine.TestCase
 TestAcks.settings = settings(
     max_examples=50,
     stateful_step_count=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -160,4 +160,4 @@ class _Dying:
 
 
 TestBooks = BooksMachine.TestCase
-TestBooks.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestBooks.settings = settings(max_examples=40, stateful_step_count=25)

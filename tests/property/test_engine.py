@@ -110,7 +110,7 @@ messages = st.lists(
     chunk=st.integers(1, 3),
     batch=st.integers(1, 4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_input_counts_once(
     messages: list[list[str]], steps: list[str], chunk: int, batch: int
 ) -> None:

@@ -50,7 +50,6 @@ def test_rounding_is_decimal_half_up(value: Decimal) -> None:
 
 
 @given(readings(), st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_person_has_at_most_one_episode_in_any_order(given_: list, random) -> None:
     """In any order of arrival a person's readings open at most one watch and one incident."""
     random.shuffle(given_)
@@ -69,7 +68,6 @@ def test_person_has_at_most_one_episode_in_any_order(given_: list, random) -> No
 
 
 @given(readings(), st.sampled_from(["sun", "gun", "family"]), st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_repeats_change_nothing(given_: list, device: str, random) -> None:
     """Every reading twice, the second time anywhere later, gives what once gives."""
     once, twice = Bench(Fever()), Bench(Fever())
@@ -91,7 +89,6 @@ def _rings(bench: Bench) -> dict:
 
 
 @given(readings())
-@settings(deadline=None)
 def test_infrared_and_unlabelled_alone_never_open_below_high(given_: list) -> None:
     """Outside a checkpoint nothing but contact readings opens anything below 38.0."""
     bench = Bench(Fever())
@@ -102,7 +99,7 @@ def test_infrared_and_unlabelled_alone_never_open_below_high(given_: list) -> No
 
 
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=40))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_state_is_bounded(pauses: list[int]) -> None:
     """However much a gun says, its state stays small."""
     bench = Bench(Fever())

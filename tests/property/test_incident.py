@@ -89,7 +89,7 @@ class IncidentLife(RuleBasedStateMachine):
     @precondition(lambda self: self.seen)
     @rule(data=st.data(), who=PEOPLE, what=st.sampled_from(["acknowledge", "observe", "close"]))
     def act(self, data: st.DataObject, who: str, what: str) -> None:
-        chosen = self.seen[data.draw(st.sampled_from(sorted(self.seen)))]
+        chosen = self.seen[data.draw(st.sampled_from(list(self.seen)))]
         target = {
             "acknowledge": State.ACKNOWLEDGED,
             "observe": State.OBSERVING,
@@ -155,4 +155,4 @@ class IncidentLife(RuleBasedStateMachine):
 
 
 TestIncidentLife = IncidentLife.TestCase
-TestIncidentLife.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestIncidentLife.settings = settings(max_examples=40, stateful_step_count=25)

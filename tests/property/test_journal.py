@@ -256,6 +256,5 @@ TestJournal = JournalMachine.TestCase
 TestJournal.settings = settings(
     max_examples=30,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

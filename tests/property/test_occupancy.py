@@ -1,6 +1,6 @@
 """Half-hours for all readings: order and repeats do not matter, nothing is made up."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.rules.half_hours import (
@@ -41,7 +41,6 @@ def _means(readings: list[tuple[int, float]]) -> dict[int, int]:
 
 
 @given(counters(), st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_counter_readings_in_any_order(readings: list, random) -> None:
     """Whatever order a counter's readings come in, and however often, the means are the same."""
     shuffled = readings * 2
@@ -52,7 +51,6 @@ def test_counter_readings_in_any_order(readings: list, random) -> None:
 
 
 @given(counters())
-@settings(deadline=None)
 def test_no_more_is_found_than_was_counted(readings: list) -> None:
     """The half-hours never add up to more than the counter moved, but for rounding."""
     means = _means(readings)
@@ -61,7 +59,6 @@ def test_no_more_is_found_than_was_counted(readings: list) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 600), st.floats(-100, 40_000)), max_size=60))
-@settings(deadline=None)
 def test_power_is_a_mean_of_what_was_sampled(samples: list[tuple[int, float]]) -> None:
     """A half-hour lies between its least and its greatest sample, and repeats do not move it."""
     channel = Channel("plug|")

@@ -47,7 +47,7 @@ def database() -> Iterator[Engine]:
 @given(acts=acts, chunk=st.integers(1, 3))
 @example(acts=SMALLEST, chunk=1)
 @example(acts=OUT_OF_ORDER, chunk=1)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_an_input_up_to_the_cursor_is_in_a_written_state(
     database: Engine, acts: list[tuple[str, str]], chunk: int
 ) -> None:
