@@ -36,8 +36,8 @@ WARM = 1 / 2
 be. Memory that was once taken for it is not given back, so the slope is that of the rest."""
 SAMPLE_S = 2.0
 CAUGHT_UP_S = 600.0
-JUDGED_FROM = 10
-"""Minutes; the slope of a shorter run says more of how a process warms up."""
+JUDGED_FROM = 30
+"""Minutes; the slope of a shorter run says how bounded buffers fill up, outage by outage."""
 GROWTH = 0.15
 """Of memory over the whole run by its slope, at most this share of the mean."""
 
