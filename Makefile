@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
+# Where it is set, every start of Gatehouse compiles it anew, a hundred times in the tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test check bench soak lock clean
 .DEFAULT_GOAL := help

@@ -1,47 +1,14 @@
 """``gatehouse decode`` and ``gatehouse profiles``, run as a person runs them."""
 
-import io
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from devices.profile import built_in, load_profiles
-from gatehouse.cli import main
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Return what runs the command line in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("GATEHOUSE_")]:
-        monkeypatch.delenv(name)
-
-    def command(*arguments: str, payload: bytes = b"") -> Done:
-        monkeypatch.setattr(sys, "argv", ["gatehouse", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(payload)))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capfd.readouterr()
-        return Done(int(ended.value.code or 0), shown.out, shown.err)
-
-    return command
+from tests.command import Run
 
 
 def test_it_reads_a_pipe(tmp_path: Path) -> None:

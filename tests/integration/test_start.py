@@ -13,6 +13,7 @@ import pytest
 from gatehouse.demo import MARK
 from gatehouse.settings import DEMO_CLOCK
 from ingest.folder_lock import FolderLock
+from tests.command import Run
 from tests.disk import small_disk
 from tests.servers import Mosquitto, free_port, wait_until
 from tests.service import RunningService, without_settings
@@ -44,31 +45,42 @@ def test_a_misspelt_setting_is_named_in_one_line(tmp_path: Path) -> None:
     ]
 
 
-def test_a_misspelt_variable_is_named_in_one_line(tmp_path: Path) -> None:
+def test_the_service_imports_no_more_than_it_needs() -> None:
+    """Neither the console's server, nor InfluxDB's client where the embedded store is used."""
+    script = (
+        "import gatehouse.cli.run, sys; print({'fastapi', 'influxdb_client'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_a_misspelt_variable_is_named_in_one_line(run: Run, tmp_path: Path) -> None:
     """The same for the environment."""
-    done = gatehouse("run", environment={"GATEHOUSE_MQT_URL": "mqtt://x"})
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [
+    done = run("run", environment={"GATEHOUSE_MQT_URL": "mqtt://x"})
+    assert done.code == 2
+    assert done.err.splitlines() == [
         "gatehouse: GATEHOUSE_MQT_URL: unknown setting; did you mean GATEHOUSE_MQTT_URL?"
     ]
 
 
-def test_run_without_a_broker_address_says_what_to_set(tmp_path: Path) -> None:
+def test_run_without_a_broker_address_says_what_to_set(run: Run, tmp_path: Path) -> None:
     """Without GATEHOUSE_MQTT_URL the line says so."""
-    done = gatehouse("run", environment={"GATEHOUSE_DATA_DIR": str(tmp_path / "data")})
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "GATEHOUSE_MQTT_URL" in done.stderr
+    done = run("run", environment={"GATEHOUSE_DATA_DIR": str(tmp_path / "data")})
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "GATEHOUSE_MQTT_URL" in done.err
 
 
-def test_run_refuses_the_folder_of_a_demo(tmp_path: Path) -> None:
+def test_run_refuses_the_folder_of_a_demo(run: Run, tmp_path: Path) -> None:
     """The service does not go on in a community that never was."""
     (tmp_path / DEMO_CLOCK).write_text('{"wall": 0, "at": 0, "speed": 0}')
     environment = {"GATEHOUSE_DATA_DIR": str(tmp_path), "GATEHOUSE_MQTT_URL": "mqtt://127.0.0.1:1"}
-    done = gatehouse("run", environment=environment)
-    assert done.returncode == 2
-    assert "holds a demo" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    done = run("run", environment=environment)
+    assert done.code == 2
+    assert "holds a demo" in done.err
+    assert len(done.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("more", [(), ("--keep",)], ids=["anew", "--keep"])
@@ -88,42 +100,44 @@ def test_a_second_demo_leaves_the_first_alone(tmp_path: Path, more: tuple[str, .
 @pytest.mark.parametrize(
     ("below", "code"), [("", 2), ("deeper", 1)], ids=["a file", "a folder in a file"]
 )
-def test_a_demo_in_a_file_is_refused_in_one_line(tmp_path: Path, below: str, code: int) -> None:
+def test_a_demo_in_a_file_is_refused_in_one_line(
+    run: Run, tmp_path: Path, below: str, code: int
+) -> None:
     """Where no folder can be, the line names the place; no traceback."""
     file = tmp_path / "notes.txt"
     file.write_text("mine")
-    done = gatehouse("demo", "--data-dir", str(file / below), environment={})
-    (line,) = done.stderr.splitlines()
-    assert (done.returncode, line.startswith(f"gatehouse: {file}")) == (code, True)
+    done = run("demo", "--data-dir", str(file / below), environment={})
+    (line,) = done.err.splitlines()
+    assert (done.code, line.startswith(f"gatehouse: {file}")) == (code, True)
     assert file.read_text() == "mine"
 
 
-def test_run_names_a_clock_file_that_is_missing(tmp_path: Path) -> None:
+def test_run_names_a_clock_file_that_is_missing(run: Run, tmp_path: Path) -> None:
     """The service ends with a line before it makes or opens anything."""
     environment = {
         "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
         "GATEHOUSE_MQTT_URL": "mqtt://127.0.0.1:1",
         "GATEHOUSE_CLOCK_FILE": str(tmp_path / "clock.json"),
     }
-    done = gatehouse("run", environment=environment)
-    (line,) = done.stderr.splitlines()
-    assert (done.returncode, line.startswith("gatehouse: GATEHOUSE_CLOCK_FILE: ")) == (2, True)
+    done = run("run", environment=environment)
+    (line,) = done.err.splitlines()
+    assert (done.code, line.startswith("gatehouse: GATEHOUSE_CLOCK_FILE: ")) == (2, True)
     assert not (tmp_path / "data").exists()
 
 
-def test_a_database_that_is_away_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_database_that_is_away_is_told_in_one_line(run: Run, tmp_path: Path) -> None:
     """Every command that needs it says so, in a line, without a traceback."""
     environment = {
         "GATEHOUSE_DATA_DIR": str(tmp_path),
         "GATEHOUSE_DATABASE_URL": f"postgresql://gatehouse@127.0.0.1:{free_port()}/gatehouse",
     }
     for command in (("migrate",), ("incidents", "list")):
-        done = gatehouse(*command, environment=environment)
-        (line,) = done.stderr.splitlines()
-        assert (done.returncode, "check GATEHOUSE_DATABASE_URL" in line) == (1, True)
+        done = run(*command, environment=environment)
+        (line,) = done.err.splitlines()
+        assert (done.code, "check GATEHOUSE_DATABASE_URL" in line) == (1, True)
 
 
-def test_check_connects_to_nothing(tmp_path: Path) -> None:
+def test_check_connects_to_nothing(run: Run, tmp_path: Path) -> None:
     """Check validates with a broker and a store that do not exist."""
     environment = {
         "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
@@ -132,8 +146,8 @@ def test_check_connects_to_nothing(tmp_path: Path) -> None:
         "GATEHOUSE_SERIES_TOKEN": "secret",
         "GATEHOUSE_DATABASE_URL": "postgresql://nobody.invalid/x",
     }
-    done = gatehouse("check", environment=environment)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = run("check", environment=environment)
+    assert (done.code, done.err) == (0, "")
     assert not (tmp_path / "data").exists()
 
 
@@ -180,16 +194,18 @@ def test_a_refused_password_is_told_and_tried_again(tmp_path: Path, mosquitto: M
     assert service.stop() == 0
 
 
-def test_doctor_says_what_is_well_and_what_is_not(tmp_path: Path, mosquitto: Mosquitto) -> None:
+def test_doctor_says_what_is_well_and_what_is_not(
+    run: Run, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
     """Everything well: exit 0; the broker gone: exit 1 and the line that names it."""
     environment = {
         "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
         "GATEHOUSE_MQTT_URL": mosquitto.url,
     }
-    assert gatehouse("migrate", environment=environment).returncode == 0
-    well = gatehouse("doctor", environment=environment)
-    assert well.returncode == 0, well.stdout
-    subjects = [line.split(":")[0].split(maxsplit=1)[1] for line in well.stdout.splitlines()]
+    assert run("migrate", environment=environment).code == 0
+    well = run("doctor", environment=environment)
+    assert well.code == 0, well.out
+    subjects = [line.split(":")[0].split(maxsplit=1)[1] for line in well.out.splitlines()]
     assert subjects == [
         "broker",
         "subscription",
@@ -200,13 +216,13 @@ def test_doctor_says_what_is_well_and_what_is_not(tmp_path: Path, mosquitto: Mos
         "clock",
     ]
     mosquitto.stop()
-    ill = gatehouse("doctor", environment=environment)
-    assert ill.returncode == 1
-    assert "WRONG broker" in ill.stdout
+    ill = run("doctor", environment=environment)
+    assert ill.code == 1
+    assert "WRONG broker" in ill.out
 
 
 def test_doctor_warns_of_an_old_protocol_and_is_content(
-    tmp_path: Path, mosquitto: Mosquitto
+    run: Run, tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
     """A window that only the broker bounds is a warning that says what to do; exit 0."""
     config = tmp_path / "gatehouse.toml"
@@ -216,15 +232,15 @@ def test_doctor_warns_of_an_old_protocol_and_is_content(
         "GATEHOUSE_MQTT_URL": mosquitto.url,
         "GATEHOUSE_CONFIG": str(config),
     }
-    assert gatehouse("migrate", environment=environment).returncode == 0
-    done = gatehouse("doctor", environment=environment)
-    assert done.returncode == 0, done.stdout
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("warn")]
+    assert run("migrate", environment=environment).code == 0
+    done = run("doctor", environment=environment)
+    assert done.code == 0, done.out
+    (line,) = [line for line in done.out.splitlines() if line.startswith("warn")]
     assert "receive window" in line
     assert "max_inflight_messages 0" in line
 
 
-def test_doctor_compares_its_clock_with_the_stores(tmp_path: Path) -> None:
+def test_doctor_compares_its_clock_with_the_stores(run: Run, tmp_path: Path) -> None:
     """A server whose answers are dated another day tells that one of two clocks is wrong.
 
     The server is a stand-in: no real one shows a time of its own choice.
@@ -247,14 +263,14 @@ def test_doctor_compares_its_clock_with_the_stores(tmp_path: Path) -> None:
             "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
             "GATEHOUSE_SERIES_URL": f"influxdb1://127.0.0.1:{server.server_port}/iot",
         }
-        done = gatehouse("doctor", environment=environment)
+        done = run("doctor", environment=environment)
         server.shutdown()
-    (line,) = [line for line in done.stdout.splitlines() if " clock: " in line]
+    (line,) = [line for line in done.out.splitlines() if " clock: " in line]
     assert line.startswith("WRONG")
     assert "ahead of the series store's: keep both with NTP" in line
 
 
-def test_doctor_names_what_is_wrong_in_folder_and_file(tmp_path: Path) -> None:
+def test_doctor_names_what_is_wrong_in_folder_and_file(run: Run, tmp_path: Path) -> None:
     """A folder open to others, a threshold for a site that is not there, a damaged status."""
     data = tmp_path / "data"
     data.mkdir()
@@ -262,11 +278,11 @@ def test_doctor_names_what_is_wrong_in_folder_and_file(tmp_path: Path) -> None:
     config = tmp_path / "gatehouse.toml"
     config.write_text("[thresholds.sites.nroth.fever]\ncontact_celsius = 37.2\n")
     environment = {"GATEHOUSE_DATA_DIR": str(data), "GATEHOUSE_CONFIG": str(config)}
-    assert gatehouse("migrate", environment=environment).returncode == 0
+    assert run("migrate", environment=environment).code == 0
     (data / "status.json").write_text('{"at": 17')
-    ill = gatehouse("doctor", environment=environment)
-    assert (ill.returncode, ill.stderr) == (1, "")
-    wrong = [line for line in ill.stdout.splitlines() if line.startswith("WRONG")]
+    ill = run("doctor", environment=environment)
+    assert (ill.code, ill.err) == (1, "")
+    wrong = [line for line in ill.out.splitlines() if line.startswith("WRONG")]
     assert [line.split(":")[0] for line in wrong] == [
         "WRONG broker",
         "WRONG data folder",
