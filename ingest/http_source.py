@@ -61,6 +61,7 @@ class HttpSource:
     """
 
     name = NAME
+    sessions = 0
 
     def __init__(
         self,

@@ -66,6 +66,8 @@ class MqttSource:
         memory: SessionMemory | None = None,
     ) -> None:
         self.name = settings.name
+        self.sessions = 0
+        self._broker_before = settings.address
         self._clock = clock
         self._memory = memory or SessionMemory()
         self._failover = Failover(settings.brokers)
@@ -156,6 +158,9 @@ class MqttSource:
         may just be restarting.
         """
         broker, record = self._broker, self._record
+        if broker.address != self._broker_before:
+            self._broker_before = broker.address
+            self.sessions += 1
         refusals: list[str] = []
         for version in self._versions[broker.address]:
             record.session += 1
@@ -171,6 +176,8 @@ class MqttSource:
             except VersionRefused as refused:
                 refusals.append(str(refused))
                 continue
+            if not connection.session_present:
+                self.sessions += 1
             if refusals:
                 log.warning("mqtt5_refused", source=self.name, problem=refusals[0])
             else:

@@ -254,7 +254,10 @@ class Pipeline:
     def _fresh(self, chunks: Sequence[_Chunk]) -> Sequence[Message]:
         """Return what is to be journalled, in order of arrival."""
         fresh = [
-            self._repeats.fresh(chunk.source.name, chunk.messages, chunk.bytes) for chunk in chunks
+            self._repeats.fresh(
+                chunk.source.name, chunk.messages, chunk.bytes, sessions=chunk.source.sessions
+            )
+            for chunk in chunks
         ]
         return fresh[0] if len(fresh) == 1 else [one for messages in fresh for one in messages]
 

@@ -51,17 +51,27 @@ class RepeatGuard:
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
         self._recent: dict[str, _Recent] = {}
+        self._sessions: dict[str, int] = {}
         self.count = 0
         """Repeats recognised so far."""
 
-    def fresh(self, source: str, messages: Sequence[Message], size: int) -> Sequence[Message]:
+    def fresh(
+        self, source: str, messages: Sequence[Message], size: int, *, sessions: int = 0
+    ) -> Sequence[Message]:
         """Return the messages that are to be journalled, in order, and remember them.
+
+        A broker that has lost its session counts packet ids anew: what comes in a new session
+        repeats nothing of the one before, however alike it is.
 
         Args:
             source: The name of the source they all came from.
             messages: What one socket read brought, in order.
             size: Bytes of their payloads.
+            sessions: How many sessions of the source have begun since the start.
         """
+        if sessions != self._sessions.get(source, 0):
+            self._sessions[source] = sessions
+            self._recent.pop(source, None)
         if any([one.flags & DUP for one in messages]):  # noqa: C419 - half the cost of a generator
             messages = self._without_repeats(source, messages)
         if messages:

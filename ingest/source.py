@@ -26,9 +26,16 @@ Sink = Callable[[list[Message]], None]
 
 
 class Source(Protocol):
-    """Something that brings messages and wants to know when they are safe."""
+    """Something that brings messages and wants to know when they are safe.
+
+    Attributes:
+        name: Of the source, in the settings and on its messages.
+        sessions: How many sessions have begun since the start, so that what an earlier one sent
+            is never taken for what a later one sends again.
+    """
 
     name: str
+    sessions: int
 
     async def run(self, sink: Sink) -> None:
         """Bring messages for ever; raises SourceRefused when waiting cannot help."""

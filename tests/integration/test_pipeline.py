@@ -29,6 +29,7 @@ class Line:
     """A source of the test's own: brings what it is given, notes what is acknowledged."""
 
     name = "main"
+    sessions = 0
 
     def __init__(self) -> None:
         self.acked: list[Message] = []

@@ -233,13 +233,14 @@ async def test_a_lost_session_is_subscribed_again(mosquitto: Mosquitto, version:
         mosquitto.stop()
         mosquitto.start()
         await intake.reconnected(1)
-        assert intake.status.sessions_lost == 0
+        assert (intake.status.sessions_lost, intake.source.sessions) == (0, 1)
         session = intake.status.session
         mosquitto.kill()
         (mosquitto.folder / "mosquitto.db").unlink(missing_ok=True)
         mosquitto.start()
         await intake.reconnected(session)
         assert (intake.status.sessions_lost, intake.status.session_lost_at) == (1, NOON)
+        assert intake.source.sessions == 2
         await publish(mosquitto, [b"after"])
         await intake.sees(b"after")
 

@@ -126,6 +126,7 @@ class Line:
     """The pipeline's source: it has the present connection, as MqttSource does."""
 
     name = SETTINGS.name
+    sessions = 0
 
     def __init__(self) -> None:
         self.connection: Mqtt5Connection | None = None

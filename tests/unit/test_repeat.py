@@ -37,6 +37,16 @@ def test_what_differs_is_journalled(resent, source) -> None:  # type: ignore[no-
     assert fresh(guard, [resent], source) == [resent.payload]
 
 
+def test_a_new_session_repeats_nothing_of_the_one_before() -> None:
+    """A broker that lost its store begins with packet id 1 again: equal messages are new ones."""
+    guard = RepeatGuard()
+    guard.restore([Batch(1, messages(range(10)))])
+    again = [message(3, flags=DUP, session=2)]
+    assert guard.fresh("main", again, 100, sessions=0) == []
+    assert guard.fresh("main", again, 100, sessions=1) == again
+    assert guard.fresh("main", again, 100, sessions=1) == []
+
+
 def test_a_window_of_each_source_is_remembered() -> None:
     """A busy source does not make us forget what a quiet one may resend."""
     guard = RepeatGuard(window=100)
