@@ -5,15 +5,15 @@ that leads pays for decoding, so the others catch up with it: they stay near eac
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from devices.decoder import Decoder, of_retained
 from devices.outcome import Outcome
 from devices.registry import Registry
 from ingest.message import BACKLOG, RETAIN, Batch, Message
 
-KEPT = 200_000
-"""Messages and observations kept for a follower that is behind; some forty megabytes. One that is
+KEPT = 50_000
+"""Messages and observations kept for a follower that is behind; some ten megabytes. One that is
 further behind decodes for itself."""
 
 Decode = Callable[[Sequence[int], Sequence[Message]], list[Outcome]]
@@ -38,36 +38,37 @@ def decode_all(messages: Sequence[Message], decoder: Decoder, registry: Registry
 class DecodeStage:
     """Makes the outcomes of a batch when the first of the followers asks for them."""
 
-    def __init__(self, decode: Decode, *, followers: int, kept: int = KEPT) -> None:
+    def __init__(self, decode: Decode, *, followers: Iterable[str], kept: int = KEPT) -> None:
         self._decode = decode
-        self._others = followers - 1
+        self._asked = dict.fromkeys(followers, 0)
         self._limit = kept
         self._lock = threading.Lock()
         self._kept: dict[tuple[int, int], tuple[Sequence[Outcome], int]] = {}
         self._size = 0
 
-    def outcomes(self, batch: Batch) -> Sequence[Outcome]:
-        """Return one outcome for each message, in order; called by followers' threads."""
+    def outcomes(self, batch: Batch, follower: str) -> Sequence[Outcome]:
+        """Return one outcome for each message, in order; called by the thread of a follower."""
         span = (batch.base, batch.last)
         with self._lock:
+            self._asked[follower] = batch.last
             if span in self._kept:
                 return self._take(span)
             outcomes = self._decode(range(batch.base, batch.last + 1), batch.messages)
-            self._keep(span, outcomes)
+            behind = sum(asked < batch.last for asked in self._asked.values())
+            if behind:
+                self._keep(span, outcomes, behind)
         return outcomes
 
     def _take(self, span: tuple[int, int]) -> Sequence[Outcome]:
-        outcomes, others = self._kept[span]
-        if others > 1:
-            self._kept[span] = (outcomes, others - 1)
+        outcomes, behind = self._kept[span]
+        if behind > 1:
+            self._kept[span] = (outcomes, behind - 1)
         else:
             self._drop(span)
         return outcomes
 
-    def _keep(self, span: tuple[int, int], outcomes: Sequence[Outcome]) -> None:
-        if not self._others:
-            return
-        self._kept[span] = (outcomes, self._others)
+    def _keep(self, span: tuple[int, int], outcomes: Sequence[Outcome], behind: int) -> None:
+        self._kept[span] = (outcomes, behind)
         self._size += _size(outcomes)
         while self._size > self._limit:
             self._drop(next(iter(self._kept)))

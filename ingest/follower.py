@@ -253,14 +253,14 @@ class Follower:
     def _joined(self, batches: Sequence[Batch]) -> tuple[Batch, Sequence[Outcome]]:
         first = batches[0]
         if len(batches) == 1:
-            return first, self._stage.outcomes(first)
+            return first, self._stage.outcomes(first, self.name)
         messages: list[Message] = []
         outcomes: list[Outcome] = []
         for batch in batches:
             if batch.base != first.base + len(messages):
                 break
             messages.extend(batch.messages)
-            outcomes.extend(self._stage.outcomes(batch))
+            outcomes.extend(self._stage.outcomes(batch, self.name))
         return Batch(first.base, messages), outcomes
 
 

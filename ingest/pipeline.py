@@ -126,7 +126,7 @@ class Pipeline:
         self._sources = sources
         self._clock = clock
         self._limit = in_flight_bytes
-        stage = DecodeStage(decode, followers=len(consumers))
+        stage = DecodeStage(decode, followers=[consumer.name for consumer in consumers])
         self._followers = [
             Follower(consumer, journal, stage, self.frontier) for consumer in consumers
         ]

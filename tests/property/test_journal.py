@@ -226,7 +226,9 @@ class JournalMachine(RuleBasedStateMachine):
 
     def _start_followers(self) -> None:
         """Start both followers, as a start of the service does."""
-        stage = DecodeStage(lambda _, messages: [IGNORED for _ in messages], followers=2)
+        stage = DecodeStage(
+            lambda _, messages: [IGNORED for _ in messages], followers=("series", "alerts")
+        )
         self.followers = [
             Follower(reader, self.journal, stage, lambda: 0) for reader in self.readers
         ]

@@ -50,32 +50,42 @@ def test_all_are_decoded_as_each_by_itself() -> None:
 def test_followers_with_their_own_copies_of_a_batch_share_its_outcomes() -> None:
     """A batch that each follower read from the journal is decoded for the first of them only."""
     decode = Counting()
-    stage = DecodeStage(decode, followers=3)
-    first, second, third = (stage.outcomes(Batch(1, messages(range(3)))) for _ in range(3))
+    stage = DecodeStage(decode, followers="abc")
+    first, second, third = (stage.outcomes(Batch(1, messages(range(3))), name) for name in "abc")
     assert first is second is third
     assert decode.asked == [1, 2, 3]
 
 
 def test_a_part_of_a_batch_is_another_batch() -> None:
     """A follower that begins inside a row gets the outcomes of just what it has."""
-    stage = DecodeStage(Counting(), followers=2)
-    stage.outcomes(Batch(1, messages(range(3))))
-    assert len(stage.outcomes(Batch(2, messages(range(2))))) == 2
+    stage = DecodeStage(Counting(), followers="ab")
+    stage.outcomes(Batch(1, messages(range(3))), "a")
+    assert len(stage.outcomes(Batch(2, messages(range(2))), "b")) == 2
 
 
 def test_nothing_is_kept_once_every_follower_has_it() -> None:
     """What is asked for once more, after everybody had it, is made anew."""
     decode = Counting()
-    stage = DecodeStage(decode, followers=2)
-    for _ in range(3):
-        stage.outcomes(Batch(1, messages(range(1))))
+    stage = DecodeStage(decode, followers="ab")
+    for name in "aba":
+        stage.outcomes(Batch(1, messages(range(1))), name)
     assert decode.asked == [1, 1]
+
+
+def test_nothing_is_kept_for_a_follower_that_is_past_it() -> None:
+    """What the last of them decodes for itself fills no memory, and is made anew when asked for."""
+    decode = Counting()
+    stage = DecodeStage(decode, followers="ab")
+    stage.outcomes(Batch(4, messages(range(3))), "a")
+    for _ in range(2):
+        stage.outcomes(Batch(1, messages(range(3))), "b")
+    assert decode.asked == [4, 5, 6, 1, 2, 3, 1, 2, 3]
 
 
 def test_what_is_kept_is_bounded() -> None:
     """The oldest outcomes go first, and are made again when somebody still needs them."""
     decode = Counting()
-    stage = DecodeStage(decode, followers=2, kept=4)
-    for base in (1, 4, 1):
-        stage.outcomes(Batch(base, messages(range(3))))
+    stage = DecodeStage(decode, followers="ab", kept=4)
+    for base, name in ((1, "a"), (4, "a"), (1, "b"), (4, "b")):
+        stage.outcomes(Batch(base, messages(range(3))), name)
     assert decode.asked == [1, 2, 3, 4, 5, 6, 1, 2, 3]
