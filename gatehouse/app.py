@@ -131,7 +131,7 @@ class Service:
             finally:
                 with suppress(*WAITED_FOR):
                     self._write_status(pipeline)
-        log.info("service_stopped")
+                log.info("service_stopped")
 
     def _open_brokers(self) -> dict[str, MqttSource]:
         """Return the MQTT sources by name; each has its own session, identity and counters."""

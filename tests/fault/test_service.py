@@ -31,6 +31,7 @@ def test_a_full_disk_stops_the_acks_and_nothing_else(tmp_path: Path, mosquitto: 
         ballast.unlink()
         wait_until(lambda: service.has_caught_up(1), what="what was held")
         assert service.stop() == 0
+        assert "service_stopped" in service.log
 
 
 def test_a_state_database_that_goes_away_and_comes_back(
