@@ -45,7 +45,8 @@ _TAIL = 10 * WINDOW
 GROUP_S = 0.02
 _LULL_S = 0.002
 """A commit costs as much as thirty messages: what comes within twenty milliseconds of the last one
-joins the next, unless nothing more is on its way (a broker with a small window waits for acks)."""
+joins the next, unless the broker waits for acks; that is looked for after a lull, then twice as
+long, and so on."""
 _CALM_S = 0.1
 _TRIM_S = 1.0
 _RETRY_BASE_S = 0.1
@@ -139,6 +140,7 @@ class Pipeline:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._bytes = 0
         self._grouped_at = 0.0
+        self._grouped = 0
         self._paused = False
         self._problem = ""
         self._oldest: int | None = None
@@ -233,14 +235,24 @@ class Pipeline:
             self._forget(chunks)
 
     async def _group(self) -> None:
-        """Let more arrive, if the last commit was just now and as long as more does arrive."""
+        """Let more arrive, if the last commit was just now and more may come.
+
+        A broker with a small window sends it at once and then waits for our acks: a lull, and as
+        many messages as the last time.
+        """
         loop = asyncio.get_running_loop()
-        while loop.time() < self._grouped_at + GROUP_S and self._bytes < _BATCH_BYTES:
-            before = self._bytes
-            await asyncio.sleep(_LULL_S)
-            if self._bytes == before:
+        until, pause = self._grouped_at + GROUP_S, _LULL_S
+        waiting = self._count_waiting()
+        while (rest := until - loop.time()) > 0 and self._bytes < _BATCH_BYTES:
+            await asyncio.sleep(min(pause, rest))
+            before, waiting = waiting, self._count_waiting()
+            if waiting == before == self._grouped:
                 break
-        self._grouped_at = loop.time()
+            pause *= 2
+        self._grouped_at, self._grouped = loop.time(), waiting
+
+    def _count_waiting(self) -> int:
+        return sum([len(chunk.messages) for chunk in self._waiting])
 
     def _next_chunks(self) -> list[_Chunk]:
         chunks, count, size = [], 0, 0
