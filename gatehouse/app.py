@@ -44,7 +44,7 @@ from ingest.journal_room import GIB
 from ingest.ledger import Ledger
 from ingest.ledger_file import NAME as LEDGER
 from ingest.ledger_file import account_of
-from ingest.message import Message
+from ingest.message import POSTS, Message
 from ingest.mqtt_source import MqttSource
 from ingest.pipeline import Pipeline
 from ingest.publisher import Publisher
@@ -199,10 +199,14 @@ class Service:
         return decode_all(messages, self._decoder, self._registry.current())
 
     def _reply(self, messages: Sequence[Message]) -> Iterator[tuple[Message, str, bytes]]:
-        """Yield what is published for messages; a post has its answer already."""
+        """Yield what is published for messages; a post has its answer already.
+
+        What came by a broker in a post's topic has none, or it would answer itself for ever.
+        """
         for place in self._decoder.answerable([message.topic for message in messages]):
             message = messages[place]
-            answer = None if message.source == HttpSource.name else self._answer(message)
+            is_post = message.topic.startswith(f"{POSTS}/")
+            answer = None if is_post else self._answer(message)
             if answer is not None:
                 yield message, *answer
 

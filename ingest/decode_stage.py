@@ -8,13 +8,16 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from devices.decoder import Decoder, of_retained
-from devices.outcome import Outcome
+from devices.outcome import DeadLetter, DeadLetterReason, Outcome
 from devices.registry import Registry
-from ingest.message import BACKLOG, RETAIN, Batch, Message
+from ingest.message import BACKLOG, POSTS, RETAIN, Batch, Message
 
 KEPT = 50_000
 """Messages and observations kept for a follower that is behind; some ten megabytes. One that is
 further behind decodes for itself."""
+
+_POSTED = f"{POSTS}/"
+_NOT_POSTED = DeadLetter(DeadLetterReason.UNKNOWN_TOPIC, "of a post, and none")
 
 Decode = Callable[[Sequence[int], Sequence[Message]], list[Outcome]]
 """Positions and messages to what became of each; raises nothing for any input."""
@@ -30,7 +33,11 @@ def decode_all(messages: Sequence[Message], decoder: Decoder, registry: Registry
             at, flags = message.received_at, message.flags
             is_backlog, is_retained = bool(flags & BACKLOG), bool(flags & RETAIN)
             arrival = decoder.arrival(at, backlog=is_backlog, registry=registry)
-        outcome = read(message.topic, message.payload, arrival)
+        topic = message.topic
+        if topic.startswith(_POSTED) and message.source != POSTS:
+            outcome: Outcome = _NOT_POSTED
+        else:
+            outcome = read(topic, message.payload, arrival)
         outcomes.append(of_retained(outcome) if is_retained else outcome)
     return outcomes
 

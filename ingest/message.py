@@ -10,6 +10,11 @@ BACKLOG = 4
 """The broker (or the device's gateway) kept it while we were away: its arrival says little."""
 
 
+POSTS = "http"
+"""The source of what is posted. Topics that begin with it are its own: what a broker brings there
+was not posted with the credential of the device that it names."""
+
+
 class Message(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One MQTT publish or HTTP post, unread.
 

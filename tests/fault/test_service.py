@@ -16,6 +16,10 @@ from tests.servers import Mosquitto, PostgreSQL, wait_until
 from tests.service import RunningService
 
 LEFT_TO_OTHERS = "[journal]\nmin_free_gib = 0.001\n"
+FACE = (
+    b'{"cmd":"face","cap_time":"2020-02-14T20:00:00","match_result":-1,"sequence_no":1,'
+    b'"device_sn":"gate","person":{"temperatur":0}}'
+)
 FEVER = b'{"kind":"temperature","celsius":39.2,"body_site":"axillary"}'
 
 
@@ -32,6 +36,24 @@ def test_a_full_disk_stops_the_acks_and_nothing_else(tmp_path: Path, mosquitto: 
         wait_until(lambda: service.has_caught_up(1), what="what was held")
         assert service.stop() == 0
         assert "service_stopped" in service.log
+
+
+def test_an_answer_is_never_answered(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """A terminal's event in the topic of its answer is a dead letter, and goes round no circle."""
+    service = RunningService(tmp_path / "service", mqtt_url=mosquitto.url)
+    gate = Flat("h1", (("gate", "huaan_face_terminal"),))
+    service.import_registry(write_registry(tmp_path / "registry", [gate]), now=wall_now())
+    service.start()
+    asyncio.run(publish(mosquitto, "http/gate", FACE))
+    asyncio.run(publish(mosquitto, "topic/face/capture/request/gate", FACE))
+    wait_until(lambda: service.has_caught_up(2), what="both events")
+    status = service.status()
+    assert status is not None
+    assert status.books.dead_open >= 1
+    assert service.stop() == 0
+    status = service.status()
+    assert status is not None
+    assert status.books.received <= 3, "the one answer that was published, and no more"
 
 
 def test_a_state_database_that_goes_away_and_comes_back(

@@ -5,11 +5,11 @@ from itertools import product
 from zoneinfo import ZoneInfo
 
 from devices.decoder import Decoder
-from devices.outcome import Ignored, IgnoredReason, Outcome
+from devices.outcome import DeadLetter, DeadLetterReason, Ignored, IgnoredReason, Outcome
 from devices.profile import built_in, load_profiles
 from devices.registry import Device, Registry
 from ingest.decode_stage import DecodeStage, decode_all
-from ingest.message import BACKLOG, RETAIN, Batch, Message
+from ingest.message import BACKLOG, POSTS, RETAIN, Batch, Message
 from tests.messages import NOON, messages
 
 
@@ -45,6 +45,20 @@ def test_all_are_decoded_as_each_by_itself() -> None:
         )
         for one in arrived
     ]
+
+
+def test_a_brokers_message_in_the_topic_of_a_post_is_a_dead_letter() -> None:
+    """Only a post has shown the credential of the device that its topic names."""
+    decoder = Decoder(load_profiles(built_in()), default_zone=ZoneInfo("UTC"))
+    registry = Registry(devices={"gate": Device("gate", "gatehouse")})
+    payload = b'{"kind":"temperature","celsius":36.6}'
+    posted, forged = decode_all(
+        [Message("http/gate", payload, NOON, source) for source in (POSTS, "mqtt")],
+        decoder,
+        registry,
+    )
+    assert isinstance(posted, tuple)
+    assert forged == DeadLetter(DeadLetterReason.UNKNOWN_TOPIC, "of a post, and none")
 
 
 def test_followers_with_their_own_copies_of_a_batch_share_its_outcomes() -> None:
