@@ -218,10 +218,15 @@ class Service:
         await asyncio.to_thread(self._paging.tick)
 
     async def _ask(self, pipeline: Pipeline) -> None:
-        """Ask the devices that only answer, each when it is due, over the first broker."""
+        """Ask the devices that only answer, each when it is due, over the first broker.
+
+        What is due while that broker is away is not asked later: the next time is soon enough.
+        """
         now, registry = self._clock.now(), self._registry.current()
-        for topic, payload in self._polls.due(registry, after=self._asked_until, until=now):
-            pipeline.say(self._settings.sources[0].name, topic, payload)
+        broker = pipeline.status().sources[0]
+        if broker.connected:
+            for topic, payload in self._polls.due(registry, after=self._asked_until, until=now):
+                pipeline.say(broker.name, topic, payload)
         self._asked_until = now
 
     async def _tell(self, pipeline: Pipeline) -> None:

@@ -14,7 +14,7 @@ from ingest.message import Message
 from ingest.publisher import PublishFailed
 
 WAITING = 1_000
-"""Answers that wait for the broker; beyond it they are dropped and counted."""
+"""Answers that wait for one broker; beyond it they are dropped and counted."""
 
 log = structlog.get_logger()
 
@@ -34,14 +34,22 @@ class AnswerStatus(msgspec.Struct, frozen=True):
 
 
 class Answers:
-    """Finds the answers to journalled messages and sends them, one after the other."""
+    """Finds the answers to journalled messages and sends them, each source's one after the other.
 
-    def __init__(self, reply: Reply, publish: Publish | None) -> None:
+    Args:
+        reply: Which messages are answered, with what, where to.
+        publish: Sends an answer; None: nothing is answered.
+        sources: Names of the sources; none waits for the broker of another.
+    """
+
+    def __init__(self, reply: Reply, publish: Publish | None, sources: Iterable[str]) -> None:
         self._reply = reply
         self._publish = publish
-        self._queue: asyncio.Queue[tuple[str, str, bytes]] = asyncio.Queue(WAITING)
+        self._queues: dict[str, asyncio.Queue[tuple[str, bytes]]] = {
+            source: asyncio.Queue(WAITING) for source in sources
+        }
         self._sent = self._failed = self._dropped = 0
-        self._problem = ""
+        self._problems: dict[str, str] = {}
 
     def offer(self, messages: Sequence[Message]) -> None:
         """Queue the answers to messages that are journalled; never blocks."""
@@ -52,10 +60,10 @@ class Answers:
 
     def say(self, source: str, topic: str, payload: bytes) -> None:
         """Queue what is to be published to the broker of a source; never blocks."""
-        if self._queue.full():
+        if self._queues[source].full():
             self._dropped += 1
         else:
-            self._queue.put_nowait((source, topic, payload))
+            self._queues[source].put_nowait((topic, payload))
 
     def status(self) -> AnswerStatus:
         """Return the counts since the start."""
@@ -63,25 +71,30 @@ class Answers:
 
     async def run(self) -> None:
         """Send what is queued until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for source, queue in self._queues.items():
+                tasks.create_task(self._serve(source, queue), name=f"answers {source}")
+            await asyncio.Event().wait()
+
+    async def _serve(self, source: str, queue: asyncio.Queue[tuple[str, bytes]]) -> None:
         while True:
-            await self._send(*await self._queue.get())
+            topic, payload = await queue.get()
+            if self._publish is None:
+                continue
+            try:
+                await self._publish(source, topic, payload)
+            except PublishFailed as failed:
+                self._failed += 1
+                self._report(source, str(failed))
+            else:
+                self._sent += 1
+                self._report(source, "")
 
-    async def _send(self, source: str, topic: str, payload: bytes) -> None:
-        if self._publish is None:
-            return
-        try:
-            await self._publish(source, topic, payload)
-        except PublishFailed as failed:
-            self._failed += 1
-            self._report(str(failed))
-        else:
-            self._sent += 1
-            self._report("")
-
-    def _report(self, problem: str) -> None:
-        """Say once that answers cannot be sent, and once that they can again."""
-        if problem and not self._problem:
-            log.warning("answers_not_sent", why=problem)
-        if self._problem and not problem:
-            log.info("answers_resumed", failed=self._failed)
-        self._problem = problem
+    def _report(self, source: str, problem: str) -> None:
+        """Say once that a source's answers cannot be sent, and once that they can again."""
+        before = self._problems.get(source, "")
+        if problem and not before:
+            log.warning("answers_not_sent", source=source, why=problem)
+        if before and not problem:
+            log.info("answers_resumed", source=source, failed=self._failed)
+        self._problems[source] = problem

@@ -132,7 +132,7 @@ class Pipeline:
             Follower(consumer, journal, stage, self.frontier) for consumer in consumers
         ]
         self._judge = next((one for one in self._followers if one.name == _ALERTS), None)
-        self._answers = Answers(reply, publish)
+        self._answers = Answers(reply, publish, [source.name for source in sources])
         self._repeats = RepeatGuard()
         self._pictures = 0
         self._waiting: deque[_Chunk] = deque()
