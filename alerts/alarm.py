@@ -13,7 +13,7 @@ BOOKS_UNBALANCED = "books_unbalanced"
 SOURCE_LOST = "source_lost"
 FOLLOWER_STUCK = "follower_stuck"
 OWN_TROUBLES = (JOURNAL_FILLING, JOURNAL_DAMAGED, BOOKS_UNBALANCED, SOURCE_LOST, FOLLOWER_STUCK)
-_SERVICE = "service"
+SERVICE = "service"
 RULES = frozenset({UNDELIVERED, UNATTENDED, *OWN_TROUBLES})
 
 
@@ -60,12 +60,17 @@ def unattended(incident: Incident, *, now: int) -> Finding:
     )
 
 
-def own_trouble(rule: str, severity: Severity, evidence: Mapping[str, str], *, now: int) -> Finding:
-    """Return the alarm that the service itself is in trouble; of no site."""
+def own_trouble(
+    rule: str, severity: Severity, evidence: Mapping[str, str], *, now: int, of: str = SERVICE
+) -> Finding:
+    """Return the alarm that the service itself, or a part of it, is in trouble; of no site.
+
+    Each part has an incident of its own: a second one in trouble pages again.
+    """
     return Finding(
         action=Action.OPEN,
         rule=rule,
-        key=_SERVICE,
+        key=of,
         kind=IncidentKind.SYSTEM,
         severity=severity,
         observed_at=now,
@@ -74,12 +79,12 @@ def own_trouble(rule: str, severity: Severity, evidence: Mapping[str, str], *, n
     )
 
 
-def own_trouble_over(rule: str, *, now: int) -> Finding:
+def own_trouble_over(rule: str, *, now: int, of: str = SERVICE) -> Finding:
     """Return the end of that alarm."""
     return Finding(
         action=Action.CLEAR,
         rule=rule,
-        key=_SERVICE,
+        key=of,
         kind=IncidentKind.SYSTEM,
         observed_at=now,
         position=0,

@@ -4,7 +4,8 @@ Pure: one step a status, and what must be remembered between them is in :class:`
 journal is told at half of its room, at 80 % and when it is full, with the hours left, and to be
 better only when it is so by a tenth of its room; damage to it, positions that were lost, and books
 that do not balance are told at once. What mostly passes by itself is told
-when it has lasted, by real time: a source that is down, a follower that does not move.
+when it has lasted, by real time: a source that is down, a follower that does not move. Each source
+and each follower is an alarm of its own: that one is known to be down hides no other.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ from ingest.status import ServiceStatus
 
 SOURCE_LOST_AFTER = 5 * MINUTE
 """A broker's restart or upgrade and our next attempt take less; nobody's fever should wait more."""
+SOURCE_BACK_AFTER = MINUTE
+"""A source that comes and goes more often than this is not back: it counts as away throughout."""
 FOLLOWER_STUCK_AFTER = 10 * MINUTE
 """A store's restart or compaction takes less, and the journal holds what waits meanwhile."""
 _LEVELS = {
@@ -36,14 +39,15 @@ class SelfWatch(msgspec.Struct, frozen=True):
     """What is remembered from one status to the next; times are real, milliseconds UTC.
 
     Attributes:
-        told: By alarm the severity last told, "" for well; one not yet told of is not in it.
-        lost: By source, since when it has been away or granted less than it asked for.
+        told: By alarm and part the severity last told, "" for well; one not yet told of is not in
+            it.
+        lost: By source, since when and when last it was away or granted less than it asked for.
         stuck: By follower that has something to do, its durable position and since when.
         lost_told: How many lost positions have been told of, also before a restart.
     """
 
-    told: Mapping[str, str] = {}
-    lost: Mapping[str, int] = {}
+    told: Mapping[tuple[str, str], str] = {}
+    lost: Mapping[str, tuple[int, int]] = {}
     stuck: Mapping[str, tuple[int, int]] = {}
     lost_told: int = 0
 
@@ -52,29 +56,35 @@ class SelfWatch(msgspec.Struct, frozen=True):
         lost, stuck = self._lost(status), self._stuck(status)
         told, findings = dict(self.told), []
         has_lost = status.books.lost > self.lost_told
-        for rule, wrong in (*self._journal(status), *_verdicts(status, lost, stuck)):
+        service = (*self._journal(status), (alarm.BOOKS_UNBALANCED, _books(status)))
+        verdicts = [(rule, alarm.SERVICE, wrong) for rule, wrong in service]
+        for rule, part, wrong in (*verdicts, *_lasting(status, lost, stuck)):
             severity = wrong.severity if wrong else ""
-            if told.get(rule) != severity or (has_lost and rule == alarm.JOURNAL_DAMAGED):
-                findings.append(wrong or alarm.own_trouble_over(rule, now=status.at))
-            told[rule] = severity
+            if told.get((rule, part)) != severity or (has_lost and rule == alarm.JOURNAL_DAMAGED):
+                findings.append(wrong or alarm.own_trouble_over(rule, now=status.at, of=part))
+            told[rule, part] = severity
         return SelfWatch(told, lost, stuck, max(self.lost_told, status.books.lost)), findings
 
     def _journal(self, status: ServiceStatus) -> Iterator[tuple[str, Finding | None]]:
         """Yield the journal's alarms. What is lost stays lost: a person closes that one."""
         journal, lost = status.pipeline.journal, status.books.lost
-        yield alarm.JOURNAL_FILLING, _filling(status, self.told.get(alarm.JOURNAL_FILLING, ""))
+        before = self.told.get((alarm.JOURNAL_FILLING, alarm.SERVICE), "")
+        yield alarm.JOURNAL_FILLING, _filling(status, before)
         damaged = journal.damaged_files + journal.damaged_rows
         if damaged or lost > self.lost_told:
             yield alarm.JOURNAL_DAMAGED, _damage(status)
         elif not lost:
             yield alarm.JOURNAL_DAMAGED, None
 
-    def _lost(self, status: ServiceStatus) -> dict[str, int]:
-        return {
-            source.name: self.lost.get(source.name, status.wall_at)
-            for source in status.pipeline.sources
-            if not source.connected or source.problem
-        }
+    def _lost(self, status: ServiceStatus) -> dict[str, tuple[int, int]]:
+        lost, now = {}, status.wall_at
+        for source in status.pipeline.sources:
+            since, last = self.lost.get(source.name, (now, None))
+            if not source.connected or source.problem:
+                lost[source.name] = (min(since, now), now)
+            elif last is not None and 0 <= now - last < SOURCE_BACK_AFTER:
+                lost[source.name] = (since, last)
+        return lost
 
     def _stuck(self, status: ServiceStatus) -> dict[str, tuple[int, int]]:
         stuck: dict[str, tuple[int, int]] = {}
@@ -86,24 +96,34 @@ class SelfWatch(msgspec.Struct, frozen=True):
         return stuck
 
 
-def _verdicts(
-    status: ServiceStatus, lost: Mapping[str, int], stuck: Mapping[str, tuple[int, int]]
-) -> Iterator[tuple[str, Finding | None]]:
-    """Yield each alarm with what is wrong, None for well.
+def _lasting(
+    status: ServiceStatus,
+    lost: Mapping[str, tuple[int, int]],
+    stuck: Mapping[str, tuple[int, int]],
+) -> Iterator[tuple[str, str, Finding | None]]:
+    """Yield each alarm about a source or a follower with what is wrong, None for well.
 
     What is down but not for long yet is neither: its alarm is left out and stays as it was, so
     that a restart in the middle of an outage does not say that it is over.
     """
-    yield alarm.BOOKS_UNBALANCED, _books(status)
-    now = status.wall_at
-    lost_long = sorted(name for name, since in lost.items() if now - since >= SOURCE_LOST_AFTER)
-    if lost_long or not lost:
-        yield alarm.SOURCE_LOST, _lasting(alarm.SOURCE_LOST, "sources", lost_long, status)
-    stuck_long = sorted(
-        name for name, (_, since) in stuck.items() if now - since >= FOLLOWER_STUCK_AFTER
-    )
-    if stuck_long or not stuck:
-        yield alarm.FOLLOWER_STUCK, _lasting(alarm.FOLLOWER_STUCK, "readers", stuck_long, status)
+    for source in status.pipeline.sources:
+        since, last = lost.get(source.name, (0, 0))
+        if last - since >= SOURCE_LOST_AFTER or source.name not in lost:
+            part, evidence = f"source:{source.name}", {"sources": source.name}
+            wrong = (
+                _part(alarm.SOURCE_LOST, part, evidence, status) if source.name in lost else None
+            )
+            yield alarm.SOURCE_LOST, part, wrong
+    for name in status.pipeline.followers:
+        _, since = stuck.get(name, (0, status.wall_at))
+        if status.wall_at - since >= FOLLOWER_STUCK_AFTER or name not in stuck:
+            part, evidence = f"follower:{name}", {"readers": name}
+            wrong = _part(alarm.FOLLOWER_STUCK, part, evidence, status) if name in stuck else None
+            yield alarm.FOLLOWER_STUCK, part, wrong
+
+
+def _part(rule: str, part: str, evidence: Mapping[str, str], status: ServiceStatus) -> Finding:
+    return alarm.own_trouble(rule, Severity.MAJOR, evidence, now=status.at, of=part)
 
 
 def _filling(status: ServiceStatus, told: str) -> Finding | None:
@@ -135,10 +155,3 @@ def _books(status: ServiceStatus) -> Finding | None:
         return None
     evidence = {"difference": str(books.difference)}
     return alarm.own_trouble(alarm.BOOKS_UNBALANCED, Severity.MAJOR, evidence, now=status.at)
-
-
-def _lasting(rule: str, word: str, names: list[str], status: ServiceStatus) -> Finding | None:
-    if not names:
-        return None
-    evidence = {word: ", ".join(names)}
-    return alarm.own_trouble(rule, Severity.MAJOR, evidence, now=status.at)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from alerts.finding import Action, Finding, IncidentKind, Severity
-from devices.clock import MINUTE
+from devices.clock import HOUR, MINUTE, SECOND
 from gatehouse.self_watch import FOLLOWER_STUCK_AFTER, SOURCE_LOST_AFTER, SelfWatch
 from ingest.answer import AnswerStatus
 from ingest.books import balance
@@ -47,6 +47,8 @@ SOURCE = SourceStatus(
     problem="",
     draining=False,
 )
+OTHER = msgspec.structs.replace(SOURCE, name="backup")
+OTHER_AWAY = msgspec.structs.replace(OTHER, connected=False)
 AWAY = msgspec.structs.replace(SOURCE, connected=False)
 REFUSED = msgspec.structs.replace(SOURCE, problem="broker refuses the topic 'a/#'")
 WELL = FollowerStatus(cursor=10, durable=10, pending=0, held="")
@@ -60,7 +62,9 @@ def status(
     stored: int = 10,
     lost: int = 0,
     source: SourceStatus = SOURCE,
+    other_source: SourceStatus = OTHER,
     follower: FollowerStatus = WELL,
+    alerts: FollowerStatus = WELL,
     at: int = 0,
     **journal: object,
 ) -> ServiceStatus:
@@ -70,9 +74,9 @@ def status(
         at: Real time after NOW, in milliseconds; the community's stands still.
     """
     parts = PipelineStatus(
-        sources=[source],
+        sources=[source, other_source],
         journal=msgspec.structs.replace(JOURNAL, **journal),
-        followers={"series": follower},
+        followers={"series": follower, "alerts": alerts},
         answers=AnswerStatus(0, 0, 0),
         repeats=0,
         in_flight_bytes=0,
@@ -197,12 +201,57 @@ def test_a_source_that_stays_away_is_told(source: SourceStatus) -> None:
     assert (found.severity, found.evidence) == (Severity.MAJOR, {"sources": "mqtt"})
 
 
+def test_a_second_source_that_is_lost_is_told_by_its_name() -> None:
+    """That one source is known to be away hides no other; each has an incident of its own."""
+    one = [status(source=AWAY), status(source=AWAY, at=SOURCE_LOST_AFTER)]
+    both = [
+        status(source=AWAY, other_source=OTHER_AWAY, at=at)
+        for at in (SOURCE_LOST_AFTER + 1, 2 * SOURCE_LOST_AFTER + 1)
+    ]
+    one_back = status(other_source=OTHER_AWAY, at=3 * SOURCE_LOST_AFTER)
+    told = [one for one in tell(*one, *both, one_back) if one.rule == "source_lost"]
+    assert [(one.action, one.key, one.evidence.get("sources")) for one in told] == [
+        (Action.CLEAR, "source:backup", None),
+        (Action.OPEN, "source:mqtt", "mqtt"),
+        (Action.OPEN, "source:backup", "backup"),
+        (Action.CLEAR, "source:mqtt", None),
+    ]
+
+
+def test_a_source_that_comes_and_goes_is_told_until_it_stays() -> None:
+    """Two seconds in every thirty are no connection; a minute without a break is one."""
+    flapping = [
+        status(source=SOURCE if second % 30 < 2 else AWAY, at=second * SECOND)
+        for second in range(2, 3600, 2)
+    ]
+    steady = [status(at=3600 * SECOND + second * SECOND) for second in (0, 57, 58, 59)]
+    told = [one for one in tell(*flapping, *steady) if one.key == "source:mqtt"]
+    assert [one.action for one in told] == [Action.OPEN, Action.CLEAR]
+    assert "source:mqtt" not in [
+        one.key for one in tell(*flapping, *steady[:2]) if one.action is Action.CLEAR
+    ]
+
+
+def test_a_source_that_is_just_back_is_not_told_to_be_lost() -> None:
+    """An outage that ended before its five minutes is none, though it is not forgotten yet."""
+    almost = SOURCE_LOST_AFTER - SECOND
+    steps = [status(source=AWAY), status(source=AWAY, at=almost), status(at=SOURCE_LOST_AFTER)]
+    assert wrong(*steps) == {}
+
+
+def test_a_clock_that_was_ahead_delays_no_loss() -> None:
+    """A source lost while the clock was an hour ahead is told five minutes after it is right."""
+    ahead = status(source=AWAY, at=HOUR)
+    right = [status(source=AWAY), status(source=AWAY, at=SOURCE_LOST_AFTER)]
+    assert set(wrong(ahead, *right)) == {"source_lost"}
+
+
 def test_a_source_that_is_back_is_told_and_waits_anew() -> None:
     """The alarm ends with the connection, and the next outage has its own five minutes."""
     away = [status(source=AWAY), status(source=AWAY, at=SOURCE_LOST_AFTER)]
     back = status(at=6 * MINUTE)
     again = [status(source=AWAY, at=7 * MINUTE), status(source=AWAY, at=11 * MINUTE)]
-    told = [one.action for one in tell(*away, back, *again) if one.rule == "source_lost"]
+    told = [one.action for one in tell(*away, back, *again) if one.key == "source:mqtt"]
     assert told == [Action.OPEN, Action.CLEAR]
 
 
@@ -215,6 +264,20 @@ def test_a_follower_that_stands_still_is_told(follower: FollowerStatus) -> None:
     assert wrong(status(follower=follower), status(follower=follower, at=early)) == {}
     found = wrong(status(follower=follower), status(follower=follower, at=late))["follower_stuck"]
     assert (found.severity, found.evidence) == (Severity.MAJOR, {"readers": "series"})
+
+
+def test_a_second_follower_that_stands_still_is_told_by_its_name() -> None:
+    """That the series are known to be held hides no held alerts."""
+    first = [status(follower=HELD), status(follower=HELD, at=FOLLOWER_STUCK_AFTER)]
+    both = [
+        status(follower=HELD, alerts=HELD, at=at)
+        for at in (FOLLOWER_STUCK_AFTER + 1, 2 * FOLLOWER_STUCK_AFTER + 1)
+    ]
+    told = [one for one in tell(*first, *both) if one.action is Action.OPEN]
+    assert [(one.key, one.evidence["readers"]) for one in told] == [
+        ("follower:series", "series"),
+        ("follower:alerts", "alerts"),
+    ]
 
 
 def test_a_follower_that_moves_is_not_stuck() -> None:
@@ -236,7 +299,8 @@ def test_a_follower_that_goes_on_is_told() -> None:
 
 def test_a_restart_in_an_outage_does_not_say_that_it_is_over() -> None:
     """What is down but not for long is not told of at all; what is well is told to be over."""
-    assert over(status(source=AWAY, follower=HELD)) == [
+    away = status(source=AWAY, other_source=OTHER_AWAY, follower=HELD, alerts=HELD)
+    assert over(away) == [
         "journal_filling",
         "journal_damaged",
         "books_unbalanced",
