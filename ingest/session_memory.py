@@ -9,11 +9,14 @@ after one was given up. So what the file names may be more than what the broker 
 A file that is lost or damaged costs that knowledge once, and nothing else.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import structlog
+
+from ingest.journal_file import sync_folder
 
 NAME = "sessions.json"
 
@@ -30,25 +33,40 @@ class SessionMemory:
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._topics = _read(file) if file else {}
+        self._is_written = True
 
     def topics(self, session: str) -> frozenset[str]:
         """Return what was subscribed; nothing where there was no session."""
         return frozenset(self._topics.get(session, ()))
 
     def keep(self, session: str, topics: Iterable[str]) -> None:
-        """Remember what is subscribed; a disk that does not take it is told of and waited for."""
+        """Remember what is subscribed.
+
+        A disk that does not take it is told of, and tried again at the next call.
+        """
         now = sorted(topics)
-        if now == self._topics.get(session):
+        if now == self._topics.get(session) and self._is_written:
             return
         self._topics[session] = now
         if self._file is None:
             return
-        draft = self._file.with_name(f".{self._file.name}")
         try:
-            draft.write_bytes(msgspec.json.encode(self._topics))
-            draft.replace(self._file)
+            _write(self._file, msgspec.json.encode(self._topics))
+            self._is_written = True
         except OSError as error:
+            self._is_written = False
             log.warning("sessions_not_kept", file=str(self._file), problem=str(error))
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Replace a file whole; when this returns, a power cut leaves the new content."""
+    draft = file.with_name(f".{file.name}")
+    with draft.open("wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    draft.replace(file)
+    sync_folder(file.parent)
 
 
 def _read(file: Path) -> dict[str, list[str]]:

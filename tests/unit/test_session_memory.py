@@ -1,5 +1,6 @@
 """What is remembered of sessions over a restart of ours."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,34 @@ def test_a_full_disk_ends_nothing(tmp_path: Path) -> None:
     memory = SessionMemory(tmp_path / "missing" / "sessions.json")
     memory.keep("a@one:1883", ["gate/#"])
     assert memory.topics("a@one:1883") == {"gate/#"}
+
+
+def test_what_a_full_disk_did_not_take_is_written_at_the_next_call(tmp_path: Path) -> None:
+    """Also where nothing has changed since: a reconnect of the same filters mends the file."""
+    file = tmp_path / "missing" / "sessions.json"
+    memory = SessionMemory(file)
+    memory.keep("a@one:1883", ["gate/#"])
+    file.parent.mkdir()
+    memory.keep("a@one:1883", ["gate/#"])
+    assert SessionMemory(file).topics("a@one:1883") == {"gate/#"}
+
+
+def test_it_is_on_disk_before_it_takes_the_place_of_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The draft is synced, then renamed, then the folder: a power cut leaves one of both whole."""
+    steps: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        sync(descriptor)
+
+    def replaced(draft: Path, file: Path) -> Path:
+        steps.append("replace")
+        return replace(draft, file)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    SessionMemory(tmp_path / "sessions.json").keep("a@one:1883", ["gate/#"])
+    assert steps == [".sessions.json", "replace", tmp_path.name]
