@@ -39,7 +39,7 @@ class Asides:
 
     def say(self, connection: Connection, broker: MqttSettings) -> Asked:
         """Say that we are there and ask for the broker's own counts; return what is unanswered."""
-        if self._thrown_out.get(broker.address, 0) >= TRIED:
+        if self._left_out(broker):
             return ()
         asked: list[asyncio.Future[Any]] = []
         if self._topic:
@@ -49,14 +49,16 @@ class Asides:
         counts = subscription.watch_traffic(connection, broker, self._memory)
         return [*asked, counts] if counts else asked
 
-    def take_leave(self, connection: Connection) -> None:
-        """Say that we go."""
-        if self._topic:
+    def take_leave(self, connection: Connection, broker: MqttSettings) -> None:
+        """Say that we go, where we said that we are there."""
+        if self._topic and not self._left_out(broker):
             connection.announce(self._topic, OFFLINE)
 
     def learn(self, asked: Asked, broker: MqttSettings) -> None:
         """Note, after the broker has ended a connection, whether it did so instead of answering."""
         address = broker.address
+        if self._left_out(broker):
+            return
         if all(one.done() for one in asked):
             self._thrown_out[address] = 0
             return
@@ -68,6 +70,9 @@ class Asides:
                 broker=address,
                 problem="it closes the connection upon our birth message or $SYS: allow both",
             )
+
+    def _left_out(self, broker: MqttSettings) -> bool:
+        return self._thrown_out.get(broker.address, 0) >= TRIED
 
     def _note_birth(self, answer: asyncio.Future[int]) -> None:
         if not answer.cancelled() and answer.result() >= reason.FAILURE:

@@ -76,7 +76,7 @@ class MqttSource:
         self._traffic_of = {each.address: BrokerTraffic() for each in settings.brokers}
         self._record = SourceRecord(settings.name, clock.now())
         self._connection: Connection | None = None
-        self._in_use = False
+        self._in_use: MqttSettings | None = None
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -196,7 +196,7 @@ class MqttSource:
             self._record.note_refusal(granted)
             raise ConnectionLost(subscription.complaint(broker, granted))
         self._record.note_connection(connection, broker, granted, self._clock.now())
-        self._in_use = True
+        self._in_use = broker
         self._failover.connected()
         self._traffic.begin()
         if not self._flowing.is_set():
@@ -279,11 +279,11 @@ class MqttSource:
         """Leave the connection; what still arrives is not taken and will come again."""
         connection, self._connection = self._connection, None
         self._record.connected = False
-        used, self._in_use = self._in_use, False
-        if connection and used and not connection.ended.done():
+        broker, self._in_use = self._in_use, None
+        if connection and broker and not connection.ended.done():
             connection.resume()
             await _read_up(connection)
-            self._asides.take_leave(connection)
+            self._asides.take_leave(connection, broker)
         if connection:
             await connection.close()
 
