@@ -211,8 +211,8 @@ class JournalFile:
 
 
 def list_files(folder: Path) -> list[JournalFile]:
-    """Return the files of a journal in the order of their positions."""
-    names = sorted(path.name for path in folder.glob(f"*{SUFFIX}"))
+    """Return the files of a journal in the order of their positions, and no stray ones."""
+    names = sorted(path.name for path in folder.glob(f"{'[0-9]' * 20}{SUFFIX}"))
     return [JournalFile(folder, int(name.removesuffix(SUFFIX))) for name in names]
 
 

@@ -2,13 +2,17 @@
 
 The mark is set ahead of the positions given, a hundred thousand at a time: when the newest file
 is lost, and with it the only record of how far it went, the next position lies beyond the mark.
-There are two copies, the second written first: while one can be read, no start fails.
+There are two copies, each with a CRC-32 of its other fields, the second written first: while one
+is sound, no start fails, and none is made with an id or a mark that a disk has made up.
+A copy without a CRC-32 is of a Gatehouse that wrote none, and is taken where neither has one that
+is right. That one passes over fields it does not know, so the number of the format has stayed.
 """
 
 import os
 import secrets
+import zlib
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -16,6 +20,9 @@ from ingest.journal_file import FORMAT, list_files, sync_folder
 
 _NAME = "journal.json"
 _COPY = "journal.copy.json"
+_CHECKSUM = "crc32"
+_FORMAT_WITHOUT_CHECKSUM = 1
+"""Whoever writes a later format writes a checksum: without one, such a number is damage."""
 
 
 class JournalError(Exception):
@@ -52,14 +59,17 @@ def read_identity(folder: Path) -> Identity | None:
         JournalRefused: A newer Gatehouse wrote it, or both copies are damaged or missing beside
             their positions.
     """
-    identity = _read(folder / _NAME) or _read(folder / _COPY)
-    if identity is None:
+    copies = [_read(folder / name) for name in (_NAME, _COPY)]
+    sound = [identity for identity, is_checked in copies if identity and is_checked]
+    found = sound or [identity for identity, _ in copies if identity]
+    if not found:
         if list_files(folder):
             raise JournalRefused(
                 f"{folder / _NAME} is missing or damaged, and so is its copy: restore one from the "
                 "backup, or move the folder away to begin a new journal"
             )
         return None
+    identity = max(found, key=lambda one: (one.format, one.reserved))
     if identity.format > FORMAT:
         raise JournalRefused(
             f"{folder} was written by a newer Gatehouse (format {identity.format}, this one "
@@ -69,8 +79,9 @@ def read_identity(folder: Path) -> Identity | None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether both copies can be read."""
-    return all(_read(folder / name) for name in (_NAME, _COPY))
+    """Return whether both copies are sound and say the same."""
+    first, second = (_read(folder / name) for name in (_NAME, _COPY))
+    return first == second and first[1]
 
 
 def write_identity(folder: Path, identity: Identity) -> None:
@@ -79,18 +90,33 @@ def write_identity(folder: Path, identity: Identity) -> None:
     Raises:
         OSError: The disk refuses; of each copy stands what stood there, or the new one.
     """
+    fields = msgspec.to_builtins(identity)
+    content = msgspec.json.encode({**fields, _CHECKSUM: _checksum(fields)})
     for name in (_COPY, _NAME):
         draft = folder / f"{name}.new"
         with draft.open("wb") as file:
-            file.write(msgspec.json.encode(identity))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(folder / name)
     sync_folder(folder)
 
 
-def _read(path: Path) -> Identity | None:
+def _read(path: Path) -> tuple[Identity | None, bool]:
+    """Return what a copy says, None where it is missing or damaged, and whether a CRC-32 is right.
+
+    The checksum is of all other fields, those too that only a newer Gatehouse knows.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Identity)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return None
+        fields = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        identity = msgspec.convert(fields, Identity)
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None, False
+    if _CHECKSUM in fields:
+        is_right = fields.pop(_CHECKSUM) == _checksum(fields)
+        return (identity, True) if is_right else (None, False)
+    return (identity if identity.format == _FORMAT_WITHOUT_CHECKSUM else None), False
+
+
+def _checksum(fields: dict[str, Any]) -> int:
+    return zlib.crc32(msgspec.json.encode(fields, order="sorted"))

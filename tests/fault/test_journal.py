@@ -17,6 +17,7 @@ import pytest
 from devices.clock import DAY, HOUR
 from ingest.journal import Journal, JournalFull, JournalRefused
 from ingest.journal_file import list_files
+from ingest.journal_identity import Identity, write_identity
 from ingest.journal_room import GIB
 from tests.disk import small_disk
 from tests.messages import message, messages
@@ -96,8 +97,7 @@ def test_a_dead_owner_does_not_lock_anybody_out(tmp_path: Path) -> None:
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     """An older program touches nothing that a newer one wrote, and says so."""
     Journal.open(tmp_path).close()
-    identity = tmp_path / "journal.json"
-    identity.write_text(json.dumps({**json.loads(identity.read_text()), "format": 2}))
+    write_identity(tmp_path, Identity("a newer one's", format=2))
     with pytest.raises(JournalRefused, match=r"newer Gatehouse \(format 2.*upgrade"):
         Journal.open(tmp_path)
 

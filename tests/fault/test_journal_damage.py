@@ -1,5 +1,6 @@
 """Disks that lie, and people who delete: what can be read of the journal is read; it goes on."""
 
+import json
 import random
 import re
 import shutil
@@ -11,6 +12,7 @@ import pytest
 
 from ingest.journal import Journal, JournalFull
 from ingest.journal_file import list_files
+from ingest.journal_identity import Identity, is_whole, read_identity, write_identity
 from ingest.message import Message
 from ingest.verification import verify
 from tests.messages import message, messages
@@ -140,3 +142,70 @@ def test_a_deleted_folder_stops_the_acks(tmp_path: Path) -> None:
         for _ in range(3):
             with pytest.raises(JournalFull):
                 journal.append(messages([2]))
+
+
+COPIES = ["journal.json", "journal.copy.json"]
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_no_flipped_bit_of_a_copy_changes_the_identity(tmp_path: Path, name: str) -> None:
+    """Whichever bit of a copy is flipped, the other one's id, format and mark are taken."""
+    written = Identity("0123456789abcdef" * 2, format=1, reserved=200_000)
+    write_identity(tmp_path, written)
+    sound = (tmp_path / name).read_bytes()
+    for bit in range(len(sound) * 8):
+        flipped = bytearray(sound)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (tmp_path / name).write_bytes(flipped)
+        assert read_identity(tmp_path) == written, bytes(flipped)
+        assert not is_whole(tmp_path), "it is written again"
+
+
+@pytest.mark.parametrize("name", COPIES)
+@pytest.mark.parametrize("change", [{"format": 3}, {"id": "another's"}, {"reserved": 9}])
+def test_a_start_mends_a_falsified_copy(
+    tmp_path: Path, name: str, change: dict[str, object]
+) -> None:
+    """A copy that parses and is wrong is neither believed nor spread over the sound one."""
+    with closing(open_small(tmp_path)) as journal:
+        journal.append(messages([1]))
+        known = read_identity(tmp_path)
+    path = tmp_path / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with closing(open_small(tmp_path)) as journal:
+        assert known is not None
+        assert journal.id == known.id
+    assert read_identity(tmp_path) == known
+    assert is_whole(tmp_path)
+
+
+def test_a_mark_written_to_one_copy_only_counts(tmp_path: Path) -> None:
+    """A crash between the copies leaves two that are sound: the higher mark is the later one."""
+    write_identity(tmp_path, Identity("one", format=1, reserved=200_000))
+    later = (tmp_path / "journal.copy.json").read_bytes()
+    write_identity(tmp_path, Identity("one", format=1, reserved=100_000))
+    (tmp_path / "journal.copy.json").write_bytes(later)
+    assert read_identity(tmp_path) == Identity("one", format=1, reserved=200_000)
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_an_identity_without_a_checksum_is_read_and_gets_one(tmp_path: Path, name: str) -> None:
+    """The first builds wrote none; a number of a format that they did not know is damage."""
+    for copy in COPIES:
+        (tmp_path / copy).write_text('{"id":"one","format":1,"reserved":100000}')
+    (tmp_path / name).write_text('{"id":"one","format":3,"reserved":100000}')
+    with closing(open_small(tmp_path)) as journal:
+        assert journal.id == "one"
+    assert read_identity(tmp_path) == Identity("one", format=1, reserved=100_000)
+    assert is_whole(tmp_path)
+
+
+def test_a_stray_file_is_none_of_the_journal(tmp_path: Path) -> None:
+    """What somebody copied into the folder under another name is passed over."""
+    with closing(open_small(tmp_path)) as journal:
+        journal.append(messages([1]))
+        for name in ("copy.journal", "1.journal", "00000000000000000001 (2).journal"):
+            (tmp_path / name).write_bytes(b"x")
+        assert [file.base for file in list_files(tmp_path)] == [1]
+    with closing(open_small(tmp_path)) as journal:
+        assert readable(journal) == {1: message(1)}
