@@ -3,7 +3,8 @@
 Pure: one step a status, and what must be remembered between them is in :class:`SelfWatch`. The
 journal is told at half of its room, at 80 % and when it is full, with the hours left, and to be
 better only when it is so by a tenth of its room; damage to it, positions that were lost, and books
-that do not balance are told at once. What mostly passes by itself is told
+that do not balance are told at once, and that the clock was set back behind what has been judged:
+silence is not noticed until it has caught up. What mostly passes by itself is told
 when it has lasted, by real time: a source that is down, a follower that does not move. Each source
 and each follower is an alarm of its own: that one is known to be down hides no other.
 """
@@ -24,6 +25,8 @@ SOURCE_BACK_AFTER = MINUTE
 """A source that comes and goes more often than this is not back: it counts as away throughout."""
 FOLLOWER_STUCK_AFTER = 10 * MINUTE
 """A store's restart or compaction takes less, and the journal holds what waits meanwhile."""
+AHEAD_AT_MOST = 5 * MINUTE
+"""Time servers correct less unseen; silence, which is judged in hours, can wait so long."""
 _LEVELS = {
     "half": ("50 %", Severity.MINOR),
     "high": ("80 %", Severity.MAJOR),
@@ -56,7 +59,11 @@ class SelfWatch(msgspec.Struct, frozen=True):
         lost, stuck = self._lost(status), self._stuck(status)
         told, findings = dict(self.told), []
         has_lost = status.books.lost > self.lost_told
-        service = (*self._journal(status), (alarm.BOOKS_UNBALANCED, _books(status)))
+        service = (
+            *self._journal(status),
+            (alarm.BOOKS_UNBALANCED, _books(status)),
+            (alarm.CLOCK_SET_BACK, _clock(status)),
+        )
         verdicts = [(rule, alarm.SERVICE, wrong) for rule, wrong in service]
         for rule, part, wrong in (*verdicts, *_lasting(status, lost, stuck)):
             severity = wrong.severity if wrong else ""
@@ -155,3 +162,11 @@ def _books(status: ServiceStatus) -> Finding | None:
         return None
     evidence = {"difference": str(books.difference)}
     return alarm.own_trouble(alarm.BOOKS_UNBALANCED, Severity.MAJOR, evidence, now=status.at)
+
+
+def _clock(status: ServiceStatus) -> Finding | None:
+    ahead = status.pipeline.frontier - status.at
+    if ahead <= AHEAD_AT_MOST:
+        return None
+    evidence = {"ahead_minutes": str(ahead // MINUTE)}
+    return alarm.own_trouble(alarm.CLOCK_SET_BACK, Severity.MAJOR, evidence, now=status.at)

@@ -163,6 +163,7 @@ _EVIDENCE = {
     "adjusted_to": mark("converted to"),
     "active_half_hours": mark("active half-hours"),
     "base_w": mark("base load, W"),
+    "ahead_minutes": mark("clock set back by minutes"),
     "battery_percent": mark("battery, %"),
     "day": mark("day"),
     "days": mark("days lived in"),

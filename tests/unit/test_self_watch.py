@@ -5,7 +5,7 @@ import pytest
 
 from alerts.finding import Action, Finding, IncidentKind, Severity
 from devices.clock import HOUR, MINUTE, SECOND
-from gatehouse.self_watch import FOLLOWER_STUCK_AFTER, SOURCE_LOST_AFTER, SelfWatch
+from gatehouse.self_watch import AHEAD_AT_MOST, FOLLOWER_STUCK_AFTER, SOURCE_LOST_AFTER, SelfWatch
 from ingest.answer import AnswerStatus
 from ingest.books import balance
 from ingest.follower import FollowerStatus
@@ -66,12 +66,14 @@ def status(
     follower: FollowerStatus = WELL,
     alerts: FollowerStatus = WELL,
     at: int = 0,
+    frontier: int = 0,
     **journal: object,
 ) -> ServiceStatus:
     """Return a service that has taken in ten messages and accounted for so many.
 
     Args:
         at: Real time after NOW, in milliseconds; the community's stands still.
+        frontier: What has been judged, in milliseconds after the community's time.
     """
     parts = PipelineStatus(
         sources=[source, other_source],
@@ -82,7 +84,7 @@ def status(
         in_flight_bytes=0,
         paused=False,
         problem="",
-        frontier=NOW,
+        frontier=NOW + frontier,
     )
     account = Account("j", 10, {"stored": stored, "lost": lost})
     return ServiceStatus(
@@ -297,6 +299,16 @@ def test_a_follower_that_goes_on_is_told() -> None:
     assert "follower_stuck" in over(*held, status(at=FOLLOWER_STUCK_AFTER + 1))
 
 
+def test_a_clock_that_was_set_back_is_told_until_it_has_caught_up() -> None:
+    """What is judged may be ahead of the clock by five minutes; more is silence unnoticed."""
+    assert wrong(status(frontier=AHEAD_AT_MOST)) == {}
+    ahead = [status(frontier=HOUR), status(frontier=HOUR - SECOND)]
+    found = wrong(*ahead)["clock_set_back"]
+    assert (found.severity, found.evidence) == (Severity.MAJOR, {"ahead_minutes": "60"})
+    told = [one for one in tell(*ahead, status(frontier=AHEAD_AT_MOST)) if one.rule == found.rule]
+    assert [one.action for one in told] == [Action.OPEN, Action.CLEAR]
+
+
 def test_a_restart_in_an_outage_does_not_say_that_it_is_over() -> None:
     """What is down but not for long is not told of at all; what is well is told to be over."""
     away = status(source=AWAY, other_source=OTHER_AWAY, follower=HELD, alerts=HELD)
@@ -304,5 +316,6 @@ def test_a_restart_in_an_outage_does_not_say_that_it_is_over() -> None:
         "journal_filling",
         "journal_damaged",
         "books_unbalanced",
+        "clock_set_back",
     ]
     assert {"source_lost", "follower_stuck"} <= set(over(status()))
