@@ -54,8 +54,13 @@ NAMES = (
     "python_loop_ns",
     "messages",
     "cpu_us_socket_to_ack",
+    "messages_per_second_socket_to_ack",
+    "messages_per_second_stock_broker",
+    "percent_delivered_by_stock_broker",
     "cpu_us_paho",
+    "messages_per_second_paho",
     "cpu_us_aiomqtt",
+    "messages_per_second_aiomqtt",
     "cpu_us_socket_to_ack_streamed",
     "messages_per_second_streamed",
     "publish_to_ack_p50_ms",
@@ -110,7 +115,8 @@ def main() -> None:
 def _measure_intake(folder: Path) -> Results:
     folder.mkdir()
     _say(f"{MESSAGES:,} messages from the socket into the journal ...")
-    cpu_us = taking_in.through_broker(folder / "broker", MESSAGES)
+    cpu_us, per_second, _ = taking_in.through_broker(folder / "broker", MESSAGES)
+    _, stock, delivered = taking_in.through_broker(folder / "stock", MESSAGES, stock=True)
     _say(f"{MESSAGES:,} messages received and acknowledged by paho-mqtt, by aiomqtt ...")
     paho, aiomqtt = (
         taking_in.by_library(folder / library, library, MESSAGES) for library in LIBRARIES
@@ -120,8 +126,13 @@ def _measure_intake(folder: Path) -> Results:
     busy, _ = taking_in.from_stand_in(folder / "busy", BUSY_PER_S * PACED_S, per_second=BUSY_PER_S)
     return {
         "cpu_us_socket_to_ack": cpu_us,
-        "cpu_us_paho": paho,
-        "cpu_us_aiomqtt": aiomqtt,
+        "messages_per_second_socket_to_ack": round(per_second),
+        "messages_per_second_stock_broker": round(stock),
+        "percent_delivered_by_stock_broker": round(delivered),
+        "cpu_us_paho": paho[0],
+        "messages_per_second_paho": round(paho[1]),
+        "cpu_us_aiomqtt": aiomqtt[0],
+        "messages_per_second_aiomqtt": round(aiomqtt[1]),
         "cpu_us_socket_to_ack_streamed": streamed_us,
         "messages_per_second_streamed": round(full.per_second),
         "publish_to_ack_p50_ms": busy.ack_p50_ms,

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench.taking_in import from_stand_in
 
 PAYLOAD_BYTES = (50, 200, 1_000, 10_000, 50_000, 200_000)
+PICTURE_BYTES = (30_000, 200_000)
 WINDOWS = (20, 100, 500, 2_000, 10_000)
 GROUPS_MS = (0, 5, 20, 100)
 _STREAMED_BYTES = 200_000_000
@@ -23,20 +24,29 @@ Row = dict[str, float]
 def main() -> None:
     """Measure, print, write."""
     curves: dict[str, list[Row]] = {
-        "payload_bytes": [_row("payload_bytes", size, size) for size in PAYLOAD_BYTES],
-        "receive_maximum": [
-            _row("receive_maximum", one, 0, "--receive-maximum", str(one)) for one in WINDOWS
+        "payload_bytes": [
+            _row("payload_bytes", size, payload_bytes=size) for size in PAYLOAD_BYTES
         ],
-        "group_ms": [_row("group_ms", one, 0, "--group-ms", str(one)) for one in GROUPS_MS],
+        "picture_bytes": [
+            _row("picture_bytes", size, payload_bytes=size, picture=True) for size in PICTURE_BYTES
+        ],
+        "receive_maximum": [
+            _row("receive_maximum", one, "--receive-maximum", str(one)) for one in WINDOWS
+        ],
+        "group_ms": [_row("group_ms", one, "--group-ms", str(one)) for one in GROUPS_MS],
     }
     BUILD.mkdir(exist_ok=True)
     (BUILD / "curves.json").write_text(json.dumps(curves, indent=2) + "\n")
 
 
-def _row(name: str, value: float, payload_bytes: int, *options: str) -> Row:
+def _row(
+    name: str, value: float, *options: str, payload_bytes: int = 0, picture: bool = False
+) -> Row:
     count = min(_MOST, _STREAMED_BYTES // payload_bytes) if payload_bytes else _MOST
     with tempfile.TemporaryDirectory() as folder:
-        streamed, cpu_us = from_stand_in(Path(folder), count, *options, payload_bytes=payload_bytes)
+        streamed, cpu_us = from_stand_in(
+            Path(folder), count, *options, payload_bytes=payload_bytes, picture=picture
+        )
     row = {
         name: value,
         "messages": count,

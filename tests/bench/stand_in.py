@@ -4,13 +4,16 @@ Why it exists: on two cores a real broker (13 to 16 microseconds of CPU a messag
 measurement through it. This one sends packets made beforehand and counts PUBACKs, so that what
 is measured is the service. It keeps no session and is never used to show that anything is right.
 
-``python -m tests.bench.stand_in PORT COUNT [--bytes N] [--per-second N]`` waits for a subscriber;
+``python -m tests.bench.stand_in PORT COUNT [--bytes N] [--picture] [--per-second N]`` waits for a
+subscriber;
 each SIGUSR1 then streams so many messages, and prints a :class:`Streamed` as JSON.
 """
 
 import argparse
+import base64
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -33,6 +36,8 @@ from tests.service import without_settings
 _CHUNK = 250
 """Packets sent at once."""
 _CHUNK_BYTES = 1 << 20
+_TEXT = b'{"value": 21.5, "unit": "C"}, '
+"""Repeated to the size wanted: nothing that looks like a picture."""
 _PUBACK = b"\x40\x02"
 """MQTT 5, 3.4: a PUBACK of success has no reason and no properties, four bytes in all."""
 _APART_S = 3_600.0
@@ -59,7 +64,13 @@ class StandIn:
     """The process, seen from the bench."""
 
     def __init__(
-        self, folder: Path, messages: int, *, payload_bytes: int = 0, per_second: int = 0
+        self,
+        folder: Path,
+        messages: int,
+        *,
+        payload_bytes: int = 0,
+        picture: bool = False,
+        per_second: int = 0,
     ) -> None:
         self.port = free_port()
         self.messages = messages
@@ -67,6 +78,7 @@ class StandIn:
             [
                 *(sys.executable, "-m", "tests.bench.stand_in", str(self.port), str(messages)),
                 *("--bytes", str(payload_bytes), "--per-second", str(per_second)),
+                *(("--picture",) if picture else ()),
             ],
             folder / "stand-in.log",
             env=without_settings(),
@@ -203,10 +215,17 @@ class _Broker:
             client.sendall(mqtt5.PingRespPacket().write())
 
 
-def _load(many: int, payload_bytes: int, run: int) -> list[bytes]:
+def _load(many: int, payload_bytes: int, picture: bool, run: int) -> list[bytes]:
     if payload_bytes:
-        return packets((f"blob/{number % 500}", b"x" * payload_bytes) for number in range(many))
+        payload = _event(payload_bytes) if picture else (_TEXT * payload_bytes)[:payload_bytes]
+        return packets((f"blob/{number % 500}", payload) for number in range(many))
     return packets(messages(many, wall_now() / 1000 - run * _APART_S))
+
+
+def _event(payload_bytes: int) -> bytes:
+    """Return a gate's event with a JPEG in base64, of some size in all."""
+    face = b"\xff\xd8\xff\xe0" + random.Random(1).randbytes(payload_bytes * 3 // 4) + b"\xff\xd9"
+    return b'{"id": 7, "pic": "%b"}' % base64.b64encode(face)
 
 
 def main() -> None:
@@ -215,13 +234,14 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("count", type=int)
     parser.add_argument("--bytes", type=int, default=0, help="payload; 0: the bench's families")
+    parser.add_argument("--picture", action="store_true", help="the payload is a face's event")
     parser.add_argument("--per-second", type=int, default=0, help="0: at full speed")
     given = parser.parse_args()
     asked: list[int] = []
     signal.signal(signal.SIGUSR1, lambda *_: asked.append(1))
     broker = _Broker(given.port)
     for run in count():
-        load = _load(given.count, given.bytes, run)
+        load = _load(given.count, given.bytes, given.picture, run)
         print("ready", flush=True)
         while not asked:
             broker.attend(0.05)

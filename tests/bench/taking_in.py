@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from devices.clock import wall_now
 from ingest.journal_file import list_files
@@ -19,6 +20,8 @@ from tests.servers import InfluxDB, Mosquitto, Process, wait_until
 from tests.service import RunningService, without_settings
 
 PATIENCE_S = 180
+QUIET_S = 3.0
+"""After which a broker that has dropped messages sends no more."""
 
 
 @contextmanager
@@ -37,27 +40,48 @@ def intake(folder: Path, url: str, *options: str) -> Iterator[Process]:
         process.end(signal.SIGKILL)
 
 
-def through_broker(folder: Path, count: int) -> float:
-    """Return the CPU microseconds a message of the intake, through a real broker."""
+def through_broker(folder: Path, count: int, *, stock: bool = False) -> tuple[float, float, float]:
+    """Return what the intake makes of a real broker at full speed.
+
+    Args:
+        folder: For everybody's files.
+        count: Messages to publish.
+        stock: Leave the broker's limits as they come: 20 in flight, 1,000 waiting.
+
+    Returns:
+        CPU microseconds a message; messages a second; the percentage of those that the broker
+        acknowledged to the publisher which it also delivered.
+    """
     folder.mkdir()
-    broker = Mosquitto(folder / "broker").start()
+    broker = Mosquitto(folder / "broker")
+    if stock:
+        lines = broker.config.read_text().splitlines()
+        kept = [line for line in lines if not line.startswith(("max_inflight", "max_queued"))]
+        broker.config.write_text("\n".join(kept) + "\n")
+    broker.start()
     try:
         with intake(folder, broker.url) as process:
-            before = Cpu.of(process.pid)
+            before, began = Cpu.of(process.pid), time.monotonic()
             _publish(broker, count)
-            _wait_for_journal(folder, count)
-            return Cpu.of(process.pid).since(before).microseconds(count)
+            journalled, ended = _wait_for_journal(folder, count)
+            cpu_us = Cpu.of(process.pid).since(before).microseconds(journalled)
+            return cpu_us, journalled / (ended - began), 100 * journalled / count
     finally:
         broker.stop()
 
 
-def from_stand_in(
-    folder: Path, count: int, *options: str, payload_bytes: int = 0, per_second: int = 0
-) -> tuple[Streamed, float]:
-    """Return what a stream into the intake came to, and its CPU microseconds a message."""
+def from_stand_in(folder: Path, count: int, *options: str, **load: Any) -> tuple[Streamed, float]:
+    """Return what a stream into the intake came to, and its CPU microseconds a message.
+
+    Args:
+        folder: For everybody's files.
+        count: How many messages.
+        options: Of ``tests.bench.intake``.
+        load: Of :class:`StandIn`.
+    """
     folder.mkdir(exist_ok=True)
     with (
-        StandIn(folder, count, payload_bytes=payload_bytes, per_second=per_second) as broker,
+        StandIn(folder, count, **load) as broker,
         intake(folder, broker.url, *options) as process,
     ):
         before = Cpu.of(process.pid)
@@ -65,8 +89,8 @@ def from_stand_in(
         return streamed, Cpu.of(process.pid).since(before).microseconds(count)
 
 
-def by_library(folder: Path, library: str, count: int) -> float:
-    """Return the CPU microseconds a message of a client library that only receives and acks."""
+def by_library(folder: Path, library: str, count: int) -> tuple[float, float]:
+    """Return CPU microseconds a message, and messages a second, of a client library alone."""
     folder.mkdir()
     broker = Mosquitto(folder / "broker").start()
     process = Process(
@@ -77,10 +101,11 @@ def by_library(folder: Path, library: str, count: int) -> float:
     process.spawn()
     try:
         wait_until(lambda: "subscribed" in process.said(), what=library)
-        before = Cpu.of(process.pid)
+        before, began = Cpu.of(process.pid), time.monotonic()
         _publish(broker, count)
         wait_until(lambda: "received" in process.said(), seconds=PATIENCE_S, what=library)
-        return Cpu.of(process.pid).since(before).microseconds(count)
+        per_second = count / (time.monotonic() - began)
+        return Cpu.of(process.pid).since(before).microseconds(count), per_second
     finally:
         process.end(signal.SIGKILL)
         broker.stop()
@@ -126,9 +151,16 @@ def _publish(broker: Mosquitto, count: int) -> None:
     publisher.close()
 
 
-def _wait_for_journal(folder: Path, count: int) -> None:
-    wait_until(
-        lambda: list_files(folder / "journal")[-1].extent().last >= count,
-        seconds=PATIENCE_S,
-        what="the journal to hold everything",
-    )
+def _wait_for_journal(folder: Path, count: int) -> tuple[int, float]:
+    """Wait until the journal holds everything, or nothing more comes; return how much, and when."""
+    journalled, changed = 0, time.monotonic()
+
+    def is_over() -> bool:
+        nonlocal journalled, changed
+        last = list_files(folder / "journal")[-1].extent().last
+        if last != journalled:
+            journalled, changed = last, time.monotonic()
+        return last >= count or time.monotonic() > changed + QUIET_S
+
+    wait_until(is_over, seconds=PATIENCE_S, what="the journal to hold everything")
+    return journalled, changed
