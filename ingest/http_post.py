@@ -1,8 +1,9 @@
 """Posts and their answers: what a request's head and body must be like. Pure.
 
-Source: RFC 9110 (status codes and fields), RFC 2046, 5.1.1 (multipart).
+Source: RFC 9110 (status codes and fields), RFC 9112, 3.2 (targets), RFC 2046, 5.1.1 (multipart).
 """
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -13,6 +14,8 @@ PREFIX = b"/intake/"
 BODY_BYTES = 8 * 1024 * 1024
 """A terminal sends up to three pictures with an event, seldom a megabyte together."""
 RETRY_AFTER_S = 10
+_ORIGIN = re.compile(rb"^https?://[^/]+", re.IGNORECASE)
+"""What a target in absolute form says before its path (RFC 9112, 3.2.2)."""
 _NOT_READ = (b"image/", b"audio/", b"video/")
 """Nothing but a picture, a sound or a film: no profile reads that, and nobody here may keep it."""
 
@@ -52,7 +55,7 @@ def too_large() -> Answer:
 
 def device_of(target: bytes) -> str | None:
     """Return the device that a request's target names; None where it is no path of ours."""
-    path = target.partition(b"?")[0]
+    path = _ORIGIN.sub(b"", target.partition(b"?")[0])
     if not path.startswith(PREFIX):
         return None
     try:
