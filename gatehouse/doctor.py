@@ -5,6 +5,7 @@ import shutil
 import stat
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -156,7 +157,7 @@ def intake(settings: Settings) -> list[Found]:
     connection = HTTPConnection(_ANYWHERE.get(host, host), port, timeout=PATIENCE_S)
     try:
         connection.request("GET", "/intake/")
-        server = connection.getresponse().headers["Server"]
+        answer = connection.getresponse()
     except ConnectionRefusedError:
         said = f"nothing listens at {where}; the service does while it runs"
         return [Found(name, True, said, warns=True)]
@@ -164,8 +165,11 @@ def intake(settings: Settings) -> list[Found]:
         return [Found(name, False, f"{where} does not answer ({error}): see its address")]
     finally:
         connection.close()
-    if server != SERVER:
+    if answer.headers["Server"] != SERVER:
         return [Found(name, False, f"another program listens at {where}: choose another port")]
+    if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        said = f"all connections to {where} are taken: the log says who came in vain"
+        return [Found(name, False, f"{said}, `ss -tn` who holds them")]
     return [Found(name, True, f"terminals can post to {where}")]
 
 

@@ -21,6 +21,8 @@ from ingest.http_post import BODY_BYTES, Answer, Post, busy, too_large
 
 SERVER = "gatehouse"
 """How answers name the program that gives them; ``doctor`` knows us by it."""
+FIRST_BYTE_S = 5.0
+"""For a request to begin, as long as the client has not proved a credential."""
 HEAD_S = 30.0
 """For the next request to begin and its head to be complete."""
 BODY_S = 30.0
@@ -29,6 +31,7 @@ WRITE_S = 10.0
 LINGER_S = 2.0
 """For a client to see the answer that came before it had sent everything."""
 HEAD_BYTES = 16 * 1024
+"""Of target and headers; ``h11`` itself bounds only what is still incomplete."""
 READ_BYTES = 64 * 1024
 
 
@@ -77,7 +80,12 @@ class _Refused(Exception):
 
 
 class HttpConnection:
-    """One client, from its first byte until one of us closes."""
+    """One client, from its first byte until one of us closes.
+
+    Attributes:
+        peer: Its address.
+        is_known: It has proved the credential of a device.
+    """
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, desk: Desk
@@ -86,7 +94,8 @@ class HttpConnection:
         self._writer = writer
         self._desk = desk
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
-        self._peer = str((writer.get_extra_info("peername") or ("?",))[0])
+        self.peer = str((writer.get_extra_info("peername") or ("?",))[0])
+        self.is_known = False
         self._request: h11.Request | None = None
 
     async def serve(self) -> None:
@@ -103,8 +112,7 @@ class HttpConnection:
         """Answer the next request; return whether another may follow."""
         self._request = None
         try:
-            async with asyncio.timeout(HEAD_S):
-                event = await self._event()
+            event = await self._head()
             if not isinstance(event, h11.Request):
                 return False  # Closed between two requests, as clients do.
             self._request = event
@@ -116,16 +124,25 @@ class HttpConnection:
         except h11.RemoteProtocolError as error:
             answer = Answer(error.error_status_hint, b"this is no HTTP request")
         if answer.status >= HTTPStatus.BAD_REQUEST and answer.is_counted:
-            self._desk.note(answer, self._peer, self._request.target if self._request else b"")
+            self._desk.note(answer, self.peer, self._request.target if self._request else b"")
         return await self._send(answer)
 
+    async def _head(self) -> h11.Event:
+        """Return what the client begins with; who is not known must begin soon."""
+        async with asyncio.timeout(HEAD_S):
+            if not self.is_known and not self._http.trailing_data[0]:
+                async with asyncio.timeout(FIRST_BYTE_S):
+                    self._http.receive_data(await self._reader.read(READ_BYTES))
+            return await self._event()
+
     async def _answer(self, request: h11.Request) -> Answer:
-        admitted = self._desk.admit(request)
+        admitted = _refuse_head(request) or self._desk.admit(request)
         if isinstance(admitted, Answer):
             if not self._http.they_are_waiting_for_100_continue:
                 with suppress(_Refused):
                     await self._read_body(keep=False)
             return admitted
+        self.is_known = True
         try:
             body = await self._read_body(keep=True)
         except _Refused as refused:
@@ -195,6 +212,12 @@ class HttpConnection:
                 left = BODY_BYTES
                 while left > 0 and (piece := await self._reader.read(READ_BYTES)):
                     left -= len(piece)
+
+
+def _refuse_head(request: h11.Request) -> Answer | None:
+    """Return that a head is too large; each of its fields has four bytes of punctuation."""
+    size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
+    return Answer(431, f"more than {HEAD_BYTES} bytes".encode()) if size > HEAD_BYTES else None
 
 
 def _kind(body: bytes) -> str:

@@ -24,14 +24,24 @@ from devices.clock import Clock
 from devices.registry import Registry
 from ingest.backoff import Backoff
 from ingest.http_auth import Authenticator, Verdict
-from ingest.http_connection import HttpConnection, Room
-from ingest.http_post import Answer, Post, busy, device_of, read_head, refuse_body
-from ingest.message import Message
+from ingest.http_connection import SERVER, HttpConnection, Room
+from ingest.http_post import (
+    RETRY_AFTER_S,
+    Answer,
+    Post,
+    busy,
+    device_of,
+    read_head,
+    refuse_body,
+)
+from ingest.message import POSTS, Message
 from ingest.source_status import SourceStatus
 
-NAME = "http"
+NAME = POSTS
 CONNECTIONS = 256
 """A terminal has one or two; beyond it a client is told to come again."""
+UNKNOWN_OF_PEER = 32
+"""Of one address, as long as they have not proved a credential: a proxy's soon have."""
 BODIES_BYTES = 32 * 1024 * 1024
 """Of bodies that are being read, over all connections."""
 COMMIT_S = 10.0
@@ -42,7 +52,12 @@ TOLD_EVERY_S = 60.0
 """Between two lines in the log about the same device and the same status."""
 _RETRY_BASE_S = 0.5
 _RETRY_CAP_S = 30.0
-_CROWDED = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\nconnection: close\r\n\r\n"
+_LOCAL = ("127.0.0.1", "::1")
+"""A proxy on this machine sends everybody from here, so only :data:`CONNECTIONS` bounds these."""
+_CROWDED = (
+    f"HTTP/1.1 503 Service Unavailable\r\nserver: {SERVER}\r\nretry-after: {RETRY_AFTER_S}\r\n"
+    "content-length: 0\r\nconnection: close\r\n\r\n"
+).encode()
 
 log = structlog.get_logger()
 
@@ -86,7 +101,7 @@ class HttpSource:
         self._listening = False
         self._problem = ""
         self._since = clock.now()
-        self._connections = 0
+        self._open: set[HttpConnection] = set()
         self._accepted = 0
         self._received = 0
         self._acks = 0
@@ -129,7 +144,7 @@ class HttpSource:
             unguarded=0,
             acks=self._acks,
             reconnects=0,
-            problem=self._problem,
+            problem=self._problem or self._full(),
             draining=False,
             refused=dict(self._refused),
         )
@@ -244,20 +259,34 @@ class HttpSource:
     def _accept(
         self, tasks: asyncio.TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self._connections >= CONNECTIONS:
+        connection = HttpConnection(reader, writer, self)
+        if why := self._full() or self._full_for(connection.peer):
             writer.write(_CROWDED)
             writer.close()
-            self._refused["503"] = self._refused.get("503", 0) + 1
+            self.note(busy(why), connection.peer, b"")
             return
         self._accepted += 1
-        self._connections += 1
-        tasks.create_task(self._serve(reader, writer), name=f"http connection {self._accepted}")
+        self._open.add(connection)
+        tasks.create_task(self._serve(connection), name=f"http connection {self._accepted}")
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _full(self) -> str:
+        """Return that nobody else can connect; empty where they can."""
+        if len(self._open) < CONNECTIONS:
+            return ""
+        return f"all {CONNECTIONS} connections are taken, other terminals cannot post"
+
+    def _full_for(self, peer: str) -> str:
+        """Return that an address has too many connections without a credential, or nothing."""
+        unknown = sum(one.peer == peer and not one.is_known for one in self._open)
+        if peer in _LOCAL or unknown < UNKNOWN_OF_PEER:
+            return ""
+        return f"{unknown} connections of this address have proved no credential"
+
+    async def _serve(self, connection: HttpConnection) -> None:
         try:
-            await HttpConnection(reader, writer, self).serve()
+            await connection.serve()
         finally:
-            self._connections -= 1
+            self._open.discard(connection)
 
 
 def _nowhere(_: list[Message]) -> None:

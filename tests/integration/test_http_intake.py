@@ -36,6 +36,10 @@ from tests.servers import eventually
 
 AUTH = "Authorization: Basic Z2F0ZS0xOmEgc2VjcmV0LCBub3Qga2VwdA=="
 HEAD = f"POST /intake/gate-1 HTTP/1.1\r\nHost: x\r\n{AUTH}\r\n".encode()
+ABSOLUTE = HEAD.replace(b" /intake", b" HTTP://x:8/intake")
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Gate:
@@ -288,11 +292,16 @@ async def test_a_body_of_unknown_length_is_bounded_too(tmp_path: Path) -> None:
         (b"HEAD /intake/gate-1 HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"404"),
         (b"POST /intake/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"404"),
+        (b"POST http://x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"404"),
+        (b"POST http:///intake/gate-1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"404"),
+        (ABSOLUTE + b"Content-Length: 2\r\n\r\n{}", b"200"),
         (b"POST /intake/a/b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"404"),
         (b"POST /intake/%ff HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"404"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"400"),
         (b"POST /intake/gate-1\r\n\r\n", b"400"),
         (b"POST /x HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20_000, b"431"),
+        (HEAD + b"Content-Length: 2\r\nA: " + b"a" * 20_000 + b"\r\n\r\n{}", b"431"),
+        (b"POST /intake/" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"431"),
         (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"400"),
         (HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", b"400"),
         (HEAD + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", b"400"),
@@ -355,6 +364,73 @@ async def test_connections_have_a_bound(tmp_path: Path, monkeypatch: pytest.Monk
 
         await eventually(is_served)
         assert (await clients[1].post("/intake/gate-1", content=b"1", auth=GATE)).is_success
+
+
+async def test_a_full_intake_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the status, once in the log, and to the doctor, until there is room again."""
+    monkeypatch.setattr(http_source, "CONNECTIONS", 3)
+    async with Intake(tmp_path).running() as intake, AsyncExitStack() as stack:
+        settings = load({"GATEHOUSE_INTAKE_BIND": f"127.0.0.1:{intake.port}"})
+        for _ in range(3):
+            await connect(stack, intake)
+        await eventually(lambda: intake.status.problem)
+        assert "all 3 connections are taken" in intake.status.problem
+        with capture_logs() as logged:
+            heard = [await intake.say(b"") for _ in range(2)]
+            [found] = await asyncio.to_thread(doctor.intake, settings)
+        assert all(b"\r\nserver: gatehouse\r\n" in one for one in heard)
+        [told] = [line for line in logged if line["event"] == "post_refused"]
+        assert (told["status"], told["peer"]) == ("503", "127.0.0.1")
+        assert not found.well
+        assert "connections" in found.sentence
+        assert "another program" not in found.sentence
+        await stack.aclose()
+        await eventually(lambda: not intake.status.problem)
+
+
+async def connect(stack: AsyncExitStack, intake: Intake, source: str = "127.0.0.1") -> Streams:
+    """Connect from an address of this machine, until the stack is closed."""
+    streams = await asyncio.open_connection("127.0.0.1", intake.port, local_addr=(source, 0))
+    stack.callback(streams[1].close)
+    return streams
+
+
+async def test_one_host_cannot_shut_out_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address has few connections without a credential; those that proved one do not count."""
+    monkeypatch.setattr(http_source, "UNKNOWN_OF_PEER", 2)
+    async with Intake(tmp_path).running() as intake, AsyncExitStack() as stack:
+        for _ in range(4):  # A proxy's, or those of one bridge.
+            reader, writer = await connect(stack, intake, "127.0.0.2")
+            writer.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        for _ in range(2):
+            await connect(stack, intake, "127.0.0.2")
+        with capture_logs() as logged:
+            reader, _ = await connect(stack, intake, "127.0.0.2")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 503")
+        assert [line["peer"] for line in logged] == ["127.0.0.2"]
+        assert intake.status.problem == ""
+        reader, writer = await connect(stack, intake, "127.0.0.3")
+        writer.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+
+
+async def test_who_proved_nothing_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent connection is closed soon; one that has posted is kept for the next post."""
+    monkeypatch.setattr(http_connection, "FIRST_BYTE_S", 0.3)
+    async with Intake(tmp_path).running() as intake, AsyncExitStack() as stack:
+        reader, writer = await connect(stack, intake)
+        for _ in range(2):
+            writer.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            wrong = HEAD.replace(b"Basic Z2", b"Basic Zz") + b"\r\n"
+            async with asyncio.timeout(10):
+                assert await intake.say(b"") == b""
+                assert (await intake.say(wrong)).startswith(b"HTTP/1.1 401")
 
 
 async def test_who_asks_first_is_answered_before_a_body_is_sent(tmp_path: Path) -> None:
