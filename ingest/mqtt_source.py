@@ -230,22 +230,27 @@ class MqttSource:
                 self._asides.learn(asked, broker)
 
     async def _keep_alive(self, connection: Connection, back: "asyncio.Task[str]") -> None:
-        keep_alive, loop = connection.keep_alive_s, asyncio.get_running_loop()
+        keep_alive = connection.keep_alive_s
         while not connection.ended.done():
             asked = (connection.ended, connection.ask())
             await asyncio.wait(asked, timeout=keep_alive / 2, return_when=asyncio.FIRST_COMPLETED)
-            silence = loop.time() - connection.heard_at
-            if self._flowing.is_set() and silence > DEAD * keep_alive:
-                said = f"{self._broker.address} has been silent for {silence:.0f} s"
-                connection.abort(ConnectionLost(f"{said}; the connection is dead"))
+            self._mind_silence(connection)
             self._mind_deafness(connection)
             pause = DRAIN_S if connection.backlog.draining else keep_alive / 2
             await asyncio.wait(
                 (connection.ended, back), timeout=pause, return_when=asyncio.FIRST_COMPLETED
             )
+            self._mind_silence(connection)
             if back.done() and not connection.ended.done():
                 raise ConnectionLost(back.result())
         raise connection.ended.result()
+
+    def _mind_silence(self, connection: Connection) -> None:
+        """End a connection that is dead; judged twice for each question, so that none is missed."""
+        silence = asyncio.get_running_loop().time() - connection.heard_at
+        if self._flowing.is_set() and silence > DEAD * connection.keep_alive_s:
+            said = f"{self._broker.address} has been silent for {silence:.0f} s"
+            connection.abort(ConnectionLost(f"{said}; the connection is dead"))
 
     def _mind_deafness(self, connection: Connection) -> None:
         """Leave a broker that is busy and sends us nothing: subscribing again may mend it."""
