@@ -182,7 +182,8 @@ class Service:
                 silent_after=self._silence.get,
                 clock=self._clock,
                 policies=settings.escalation,
-            )
+            ),
+            clock=self._clock,
         )
         self._paging = Paging(
             database=self._database,
