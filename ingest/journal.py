@@ -288,8 +288,9 @@ class Journal:
     def _reserve(self, position: int) -> None:
         """Set the mark ahead of a position about to be given."""
         if position > self._identity.reserved:
-            self._identity = Identity(self.id, FORMAT, position + _RESERVED_AT_ONCE)
-            write_identity(self._folder, self._identity)
+            ahead = Identity(self.id, FORMAT, position + _RESERVED_AT_ONCE)
+            write_identity(self._folder, ahead)
+            self._identity = ahead  # Only now: what could not be written is tried again.
 
     def _shortage(self, size: int) -> str:
         taken = self._aside.bytes + sum(part.bytes for part in self._parts)
