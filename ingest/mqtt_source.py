@@ -67,10 +67,10 @@ class MqttSource:
     ) -> None:
         self.name = settings.name
         self.sessions = 0
-        self._broker_before = settings.address
         self._clock = clock
         self._memory = memory or SessionMemory()
         self._failover = Failover(settings.brokers)
+        self._heard_from = self._broker if len(settings.brokers) == 1 else None
         self._asides = Asides(settings, self._memory)
         self._versions = {each.address: versions for each in settings.brokers}
         self._traffic_of = {each.address: BrokerTraffic() for each in settings.brokers}
@@ -158,9 +158,6 @@ class MqttSource:
         may just be restarting.
         """
         broker, record = self._broker, self._record
-        if broker.address != self._broker_before:
-            self._broker_before = broker.address
-            self.sessions += 1
         refusals: list[str] = []
         for version in self._versions[broker.address]:
             record.session += 1
@@ -176,6 +173,7 @@ class MqttSource:
             except VersionRefused as refused:
                 refusals.append(str(refused))
                 continue
+            self._count_broker()
             if not connection.session_present:
                 self.sessions += 1
             if refusals:
@@ -208,6 +206,7 @@ class MqttSource:
         """Hand on what one socket read brought, without what the broker says of itself."""
         if not self._connection:
             return
+        self._count_broker()
         record = self._record
         if unguarded:
             now, before = asyncio.get_running_loop().time(), len(messages)
@@ -216,6 +215,15 @@ class MqttSource:
         record.received += len(messages)
         if messages:
             sink(messages)
+
+    def _count_broker(self) -> None:
+        """Begin a session where another broker has taken us, before any message of it is handed on.
+
+        After a start, which of several brokers the journal's tail came from is not known.
+        """
+        if self._broker is not self._heard_from:
+            self._heard_from = self._broker
+            self.sessions += 1
 
     async def _attend(self, connection: Connection) -> None:
         """Stay until the connection ends, asking the broker for signs of life; raise why."""

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ingest import failover, mqtt_source
+from ingest.message import Batch, Message
 from ingest.mqtt_source import Version
 from ingest.publisher import Publisher
+from ingest.repeat import RepeatGuard
 from tests.intake import VERSIONS, Intake, publish
 from tests.servers import Mosquitto, eventually
 
@@ -92,6 +94,47 @@ async def test_acks_of_one_broker_never_reach_another(
         await intake.sees(b"c")
         intake.source.ack(old)
         assert intake.status.acks == 0
+
+
+async def test_a_broker_that_does_not_take_us_begins_no_session(
+    mosquitto: Mosquitto, other: Mosquitto, version: Version
+) -> None:
+    """What the first sends again is still known after the second was tried in vain."""
+    other.stop()
+    async with Intake(f"{mosquitto.url},{other.url}", version) as intake:
+        await intake.connected()
+        sessions = intake.source.sessions
+        mosquitto.stop()
+        await eventually(lambda: f"127.0.0.1:{other.port}" in intake.status.problem)
+        mosquitto.start()
+        await intake.reconnected(1)
+        assert intake.source.sessions == sessions
+
+
+async def test_a_start_takes_nothing_of_one_broker_for_a_repeat_of_another(
+    mosquitto: Mosquitto, other: Mosquitto, version: Version
+) -> None:
+    """Equal messages with equal packet ids: the journal's tail is of the second, both are kept."""
+    journalled = []
+    for broker, acking in ((other, True), (mosquitto, False)):
+        async with Intake(broker.url, version) as intake:
+            intake.acking = acking
+            await intake.connected()
+            await publish(broker, [b"same"])
+            journalled.append((await intake.receives(1))[0])
+    guard, fresh = RepeatGuard(), []
+    guard.restore([Batch(1, journalled[:1])])
+    intake = Intake(f"{mosquitto.url},{other.url}", version)
+
+    def take(messages: list[Message]) -> None:
+        fresh.extend(guard.fresh("mqtt", messages, 4, sessions=intake.source.sessions))
+        intake.messages.extend(messages)
+
+    intake._take = take  # type: ignore[method-assign]
+    async with intake:
+        again = (await intake.receives(1))[0]
+    assert (again.packet_id, again.payload) == (journalled[0].packet_id, b"same")
+    assert fresh == [again]
 
 
 async def test_answers_go_where_the_source_is(
