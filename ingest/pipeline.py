@@ -91,6 +91,7 @@ class _Chunk(NamedTuple):
     source: Source
     messages: Sequence[Message]
     bytes: int
+    sessions: int
 
 
 class Pipeline:
@@ -211,7 +212,7 @@ class Pipeline:
         size = payload_bytes + _MESSAGE_BYTES * len(messages)
         if self._oldest is None:
             self._oldest = messages[0].received_at
-        self._waiting.append(_Chunk(source, messages, size))
+        self._waiting.append(_Chunk(source, messages, size, source.sessions))
         self._bytes += size
         self._arrived.set()
         if self._bytes > self._limit:
@@ -267,7 +268,7 @@ class Pipeline:
         """Return what is to be journalled, in order of arrival."""
         fresh = [
             self._repeats.fresh(
-                chunk.source.name, chunk.messages, chunk.bytes, sessions=chunk.source.sessions
+                chunk.source.name, chunk.messages, chunk.bytes, sessions=chunk.sessions
             )
             for chunk in chunks
         ]

@@ -283,6 +283,17 @@ async def test_a_repeat_is_acknowledged_and_not_journalled(tmp_path: Path) -> No
         assert bench.pipeline.status().repeats == 2
 
 
+async def test_what_waits_for_the_journal_belongs_to_the_session_it_came_in(tmp_path: Path) -> None:
+    """A new session that begins before the commit is not taken to have sent what came before."""
+    async with Bench(tmp_path).running() as bench:
+        await bench.line.bring([message(3)])
+        bench.line.sessions = 1
+        await bench.line.bring([message(3, flags=DUP, session=2)])
+        await eventually(lambda: len(bench.line.acked) == 2)
+        assert bench.journal.head == 2
+        assert bench.pipeline.status().repeats == 0
+
+
 async def test_too_much_in_flight_pauses_the_source(tmp_path: Path) -> None:
     """What waits for the journal is bounded in bytes; reading goes on when it has been written."""
     async with Bench(tmp_path, in_flight_bytes=50_000).running() as bench:
