@@ -77,6 +77,7 @@ class HttpSource:
 
     name = NAME
     sessions = 0
+    window = 0
 
     def __init__(
         self,

@@ -67,6 +67,7 @@ class MqttSource:
     ) -> None:
         self.name = settings.name
         self.sessions = 0
+        self.window = settings.receive_maximum
         self._clock = clock
         self._memory = memory or SessionMemory()
         self._failover = Failover(settings.brokers)

@@ -40,8 +40,9 @@ _BATCH_MESSAGES = 5_000
 _BATCH_BYTES = 4 * MIB
 _MESSAGE_BYTES = 200
 """What a message takes beside its payload, roughly; so that empty ones are bounded too."""
-_TAIL = 10 * WINDOW
-"""How far back a start looks for what a resumed session may repeat."""
+_TAIL_WINDOWS = 10
+"""How far back a start looks for what a resumed session may repeat: other sources' messages lie
+between."""
 GROUP_S = 0.02
 _LULL_S = 0.002
 """A commit costs as much as thirty messages: what comes within twenty milliseconds of the last one
@@ -134,7 +135,8 @@ class Pipeline:
         ]
         self._judge = next((one for one in self._followers if one.name == _ALERTS), None)
         self._answers = Answers(reply, publish, [source.name for source in sources])
-        self._repeats = RepeatGuard()
+        self._window = max([WINDOW, *(source.window for source in sources)])
+        self._repeats = RepeatGuard(self._window)
         self._pictures = 0
         self._waiting: deque[_Chunk] = deque()
         self._arrived = asyncio.Event()
@@ -340,7 +342,7 @@ class Pipeline:
 
     def _remember_tail(self) -> None:
         """Let the repeat guard know what was journalled last before this start."""
-        position = max(self._journal.head - _TAIL, self._journal.base - 1)
+        position = max(self._journal.head - _TAIL_WINDOWS * self._window, self._journal.base - 1)
         while batches := self._journal.read(position, messages=_BATCH_MESSAGES):
             self._repeats.restore(batches)
             position = batches[-1].last

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from ingest.message import DUP, Batch, Message
 
 WINDOW = 2_000
-"""Messages of one source that can be in flight: the receive maximum we announce."""
+"""Messages of one source that can be in flight: the receive maximum we announce by default."""
 _KEPT_BYTES = 64 * 1024 * 1024
 """Of payloads, for each source; beyond it fewer than a window are remembered."""
 
@@ -46,7 +46,11 @@ class _Recent:
 
 
 class RepeatGuard:
-    """Knows the last journalled messages of every source."""
+    """Knows the last journalled messages of every source.
+
+    Args:
+        window: How many of each, at least: the largest receive maximum of the sources.
+    """
 
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window

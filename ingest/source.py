@@ -32,10 +32,12 @@ class Source(Protocol):
         name: Of the source, in the settings and on its messages.
         sessions: How many sessions have begun since the start, so that what an earlier one sent
             is never taken for what a later one sends again.
+        window: How many messages may be in flight, and so be sent again; 0: nothing is.
     """
 
     name: str
     sessions: int
+    window: int
 
     async def run(self, sink: Sink) -> None:
         """Bring messages for ever; raises SourceRefused when waiting cannot help."""

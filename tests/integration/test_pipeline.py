@@ -30,6 +30,7 @@ class Line:
 
     name = "main"
     sessions = 0
+    window = 0
 
     def __init__(self) -> None:
         self.acked: list[Message] = []
@@ -126,9 +127,12 @@ class Decoding:
 class Bench:
     """A pipeline with one line and two readers."""
 
-    def __init__(self, folder: Path, *, in_flight_bytes: int = 1_000_000, **bounds: int) -> None:
+    def __init__(
+        self, folder: Path, *, in_flight_bytes: int = 1_000_000, window: int = 0, **bounds: int
+    ) -> None:
         self.journal = Journal.open(folder / "journal", min_free_bytes=0, **bounds)
         self.line = Line()
+        self.line.window = window
         self.series = Reader("series", self.journal)
         self.alerts = Reader("alerts", self.journal)
         self.decoding = Decoding()
@@ -281,6 +285,19 @@ async def test_a_repeat_is_acknowledged_and_not_journalled(tmp_path: Path) -> No
         assert bench.line.acked == resent
         assert bench.journal.head == 11
         assert bench.pipeline.status().repeats == 2
+
+
+async def test_a_large_window_is_remembered_whole(tmp_path: Path) -> None:
+    """A broker that may have 6,000 in flight may send each of them again, also after a start."""
+    chunks = [messages(range(begin, begin + 500)) for begin in range(0, 6_000, 500)]
+    oldest = message(0, flags=DUP, session=2)
+    for resent in ([], [oldest]):
+        async with Bench(tmp_path, window=6_000).running() as bench:
+            for arrived in [resent] if resent else [*chunks, [oldest]]:
+                await bench.line.bring(arrived)
+            wanted = 1 if resent else 6_001
+            await eventually(lambda wanted=wanted: len(bench.line.acked) == wanted)
+            assert (bench.journal.head, bench.pipeline.status().repeats) == (6_000, 1)
 
 
 async def test_what_waits_for_the_journal_belongs_to_the_session_it_came_in(tmp_path: Path) -> None:

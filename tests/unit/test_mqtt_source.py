@@ -43,3 +43,9 @@ async def test_silence_that_began_between_two_questions_is_found_in_time() -> No
         await source._keep_alive(connection, never)  # type: ignore[arg-type]
     never.cancel()
     assert loop.time() - connection.heard_at < 1.5
+
+
+def test_its_window_is_what_the_broker_may_send_ahead() -> None:
+    """So many messages may come again, and have to be remembered."""
+    settings = MqttSettings(url="mqtt://broker", receive_maximum=10_000)
+    assert MqttSource(settings, ManualClock(NOON), versions=(Mqtt5Connection,)).window == 10_000
