@@ -14,6 +14,7 @@ boundaries, RFC 2046 section 5.1.1; percent-encoding, RFC 3986 section 2.1.
 import hashlib
 import re
 from collections.abc import Sequence
+from string import ascii_letters, digits
 from typing import NamedTuple
 
 import msgspec
@@ -50,6 +51,9 @@ _END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 _BOUNDARY = re.compile(rb"(?:\r?\n)?(--[^\r\n]{1,70}?)[ \t]{0,9}(\r?\n)")
 """The first line of a multipart body (RFC 2046 section 5.1.1) and how it breaks lines."""
 _LONG = 4_096
+_BLOCK = _LONG // 2
+_GLANCE = 64
+_LETTERS = f"{ascii_letters}{digits}+/=-_".encode()
 _LONG_RUN = re.compile(rb"(?<![%b])[%b]{%d,}" % (_BASE64, _BASE64, _LONG))
 """Text that no measurement is: base64 of a format we do not know."""
 _ESCAPED = rb"%(?:2[FfBb]|3[Dd])"
@@ -96,7 +100,7 @@ def cut(payload: bytes) -> tuple[bytes, int]:
             for begin, end in _gaps(found, len(payload)):  # Where none was found before.
                 found += _in_text(run, kind, payload, begin, end)
             found.sort()
-    if not found and len(payload) >= _LONG:
+    if not found and _may_hold_a_run(payload, form=form):
         found = _unknown(payload, form=form)
     if not found:
         return payload, 0
@@ -106,6 +110,16 @@ def cut(payload: bytes) -> tuple[bytes, int]:
         pieces += (payload[after : one.begin], _stand_in(payload[one.begin : one.end], one.kind))
         after = one.end
     return b"".join([*pieces, payload[after:]]), len(found)
+
+
+def _may_hold_a_run(payload: bytes, *, form: bool) -> bool:
+    """Return whether a block is nothing but base64: a long run holds a whole one, wherever it is."""
+    letters = _LETTERS + b"%" * form
+    for start in range(0, len(payload) - _BLOCK + 1, _BLOCK):
+        glance = payload[start : start + _GLANCE].translate(None, letters)
+        if not glance and not payload[start : start + _BLOCK].translate(None, letters):
+            return True
+    return False
 
 
 def _gaps(found: Sequence[_Found], size: int) -> list[tuple[int, int]]:
