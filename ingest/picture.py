@@ -113,7 +113,7 @@ def cut(payload: bytes) -> tuple[bytes, int]:
 
 
 def _may_hold_a_run(payload: bytes, *, form: bool) -> bool:
-    """Return whether a block is nothing but base64: a long run holds a whole one, wherever it is."""
+    """Return whether a block is nothing but base64; a long run holds a whole one."""
     letters = _LETTERS + b"%" * form
     for start in range(0, len(payload) - _BLOCK + 1, _BLOCK):
         glance = payload[start : start + _GLANCE].translate(None, letters)

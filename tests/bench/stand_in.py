@@ -5,8 +5,7 @@ measurement through it. This one sends packets made beforehand and counts PUBACK
 is measured is the service. It keeps no session and is never used to show that anything is right.
 
 ``python -m tests.bench.stand_in PORT COUNT [--bytes N] [--picture] [--per-second N]`` waits for a
-subscriber;
-each SIGUSR1 then streams so many messages, and prints a :class:`Streamed` as JSON.
+subscriber; each SIGUSR1 then streams so many messages, and prints a :class:`Streamed` as JSON.
 """
 
 import argparse
