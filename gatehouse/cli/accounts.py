@@ -4,19 +4,16 @@ import getpass
 import json
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
 import typer
-from sqlalchemy import Connection
 
 from dashboards import account
 from dashboards.account import Account, AccountError
 from devices.clock import MINUTE, wall_now
 from devices.registry import Role
-from gatehouse.database import open_database
+from gatehouse.cli.state import changing_state
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import load
 
@@ -52,7 +49,7 @@ def create(
         raise Failure("choose one of --password-stdin and --without-password", code=WRONG_USE)
     new = Account(name=name, role=role, site=site, grids=tuple(grid or ()), worker=worker)
     password, is_made = _password(from_stdin=password_stdin, none=without_password)
-    with _changing() as connection:
+    with changing_state(AccountError) as connection:
         account.create(connection, new, password=password, now=wall_now())
     typer.echo(f"account {name} created: {role}")
     if is_made:
@@ -67,7 +64,7 @@ def list_(
 
     Example: gatehouse accounts list --json
     """
-    with _changing() as connection:
+    with changing_state(AccountError) as connection:
         found = account.find_all(connection)
     if as_json:
         typer.echo(json.dumps([msgspec.to_builtins(one) for one in found], ensure_ascii=False))
@@ -85,7 +82,7 @@ def disable(name: Name) -> None:
 
     Example: gatehouse accounts disable sun
     """
-    with _changing() as connection:
+    with changing_state(AccountError) as connection:
         account.disable(connection, name)
     typer.echo(f"account {name} is disabled")
 
@@ -100,22 +97,9 @@ def link(
     Example: gatehouse accounts link sun
     """
     url = load().page_url
-    with _changing() as connection:
+    with changing_state(AccountError) as connection:
         token = account.issue_link(connection, name, now=wall_now(), lasts=minutes * MINUTE)
     typer.echo(f"{url}/sign-in/link/{token}")
-
-
-@contextmanager
-def _changing() -> Iterator[Connection]:
-    """Open a transaction on the state database; what cannot be done ends the command."""
-    engine = open_database(load())
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except AccountError as error:
-        raise Failure(str(error)) from error
-    finally:
-        engine.dispose()
 
 
 def _password(*, from_stdin: bool, none: bool) -> tuple[str | None, bool]:

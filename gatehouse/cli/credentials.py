@@ -1,21 +1,16 @@
 """``gatehouse credentials``: which devices may post over HTTP."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 from urllib.parse import quote
 
 import typer
-from sqlalchemy import Connection
 
 from devices import credential
 from devices.clock import rfc3339, wall_now
 from devices.credential import CredentialError, read_credentials
 from devices.registry_store import bump
-from gatehouse.database import open_database
-from gatehouse.failure import Failure
-from gatehouse.settings import load
+from gatehouse.cli.state import changing_state
 
 app = typer.Typer(help="Which devices may post over HTTP.", no_args_is_help=True)
 Device = Annotated[str, typer.Argument(help="Its id in the registry.")]
@@ -40,7 +35,7 @@ def create(
 
     Example: gatehouse credentials create gate-north
     """
-    with _changing() as connection:
+    with changing_state(CredentialError) as connection:
         secret = credential.issue(
             connection, device, digest=digest, replace=replace, now=wall_now()
         )
@@ -57,7 +52,7 @@ def list_(
 
     Example: gatehouse credentials list --json
     """
-    with _changing() as connection:
+    with changing_state(CredentialError) as connection:
         found = read_credentials(connection)
     lines = [
         {"device": name, "created_at": rfc3339(one.created_at), "digest": bool(one.digest_hash)}
@@ -77,20 +72,7 @@ def revoke(device: Device) -> None:
 
     Example: gatehouse credentials revoke gate-north
     """
-    with _changing() as connection:
+    with changing_state(CredentialError) as connection:
         credential.revoke(connection, device)
         bump(connection)
     typer.echo(f"the credential of {device} is void")
-
-
-@contextmanager
-def _changing() -> Iterator[Connection]:
-    """Open a transaction on the state database; what cannot be done ends the command."""
-    engine = open_database(load())
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except CredentialError as error:
-        raise Failure(str(error)) from error
-    finally:
-        engine.dispose()
