@@ -223,12 +223,15 @@ class Service:
 
         What is due while that broker is away is not asked later: the next time is soon enough.
         """
-        now, registry = self._clock.now(), self._registry.current()
-        broker = pipeline.status().sources[0]
+        now, broker = self._clock.now(), pipeline.status().sources[0]
+        after, self._asked_until = self._asked_until, now
         if broker.connected:
-            for topic, payload in self._polls.due(registry, after=self._asked_until, until=now):
+            for topic, payload in await asyncio.to_thread(self._due, after, now):
                 pipeline.say(broker.name, topic, payload)
-        self._asked_until = now
+
+    def _due(self, after: int, until: int) -> list[tuple[str, bytes]]:
+        """Return what devices are asked now; may wait for the database, so not on the loop."""
+        return list(self._polls.due(self._registry.current(), after=after, until=until))
 
     async def _tell(self, pipeline: Pipeline) -> None:
         """Write ``status.json``: a few milliseconds, by one writer, so never half a file."""
