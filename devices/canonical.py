@@ -171,7 +171,7 @@ def _observation(said: Said, device_id: str, arrival: Arrival) -> Observation:
     if said.device_id is not None and said.device_id != device_id:
         raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, "device_id is not the topic's device")
     _check(said)
-    observed_at, time_source = _moment(said.observed_at, device_id, arrival)
+    observed_at, time_source, said_at = _moment(said.observed_at, device_id, arrival)
     kind = type(said)
     return _STRUCTS[kind](
         device_id=device_id,
@@ -180,6 +180,7 @@ def _observation(said: Said, device_id: str, arrival: Arrival) -> Observation:
         event_id=said.event_id,
         channel=checked_id(said.channel, "channel"),
         time_source=time_source,
+        said_at=said_at,
         **{name: getattr(said, name) for name in _VALUES[kind]},
     )
 
@@ -193,7 +194,9 @@ def _check(said: Said) -> None:
         raise DecodeError(DeadLetterReason.MISSING_FIELD, "power_w or energy_wh")
 
 
-def _moment(said: str | None, device_id: str, arrival: Arrival) -> tuple[int, TimeSource]:
+def _moment(
+    said: str | None, device_id: str, arrival: Arrival
+) -> tuple[int, TimeSource, int | None]:
     if said is not None and not (said[-1:] in {"Z", "z"} or said[-6:-5] in {"+", "-"}):
         raise DecodeError(DeadLetterReason.BAD_TIME, "observed_at")
     return judge_time(said, arrival, device_id)

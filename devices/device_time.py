@@ -16,6 +16,10 @@ OLDEST = 7 * DAY
 NEWEST = 5 * MINUTE
 """A device time is believed when it is after ``received_at − OLDEST`` and before ``+ NEWEST``."""
 
+_FIRST = -30_610_224_000_000
+_LAST = 253_402_300_799_999
+"""The years 1000 and 9999, of four digits: what is said outside counts as these."""
+
 _SECONDS_BELOW = 100_000_000_000
 _MILLISECONDS_BELOW = _SECONDS_BELOW * 1_000
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local wall time; the zone is added afterwards
@@ -50,8 +54,8 @@ class Arrival(msgspec.Struct, gc=False, frozen=True):
 
 def judge_time(
     said: object, arrival: Arrival, device_id: str, zone: ZoneInfo | None = None
-) -> tuple[int, TimeSource]:
-    """Return ``observed_at`` and where it comes from.
+) -> tuple[int, TimeSource, int | None]:
+    """Return ``observed_at``, where it comes from, and what the device said where it is refused.
 
     Args:
         said: ISO text with or without a zone (``/`` or ``.`` may separate the date), or seconds,
@@ -65,16 +69,17 @@ def judge_time(
         DecodeError: BAD_TIME, this is no time at all; WRONG_TYPE, this is not even text or number.
     """
     if said is None:
-        return arrival.received_at, arrival.unsaid
+        return arrival.received_at, arrival.unsaid, None
     received_at = arrival.received_at
     if isinstance(said, str):
         at = _parse(said, zone or arrival.zone_of(device_id), received_at)
     else:
         at = _since_1970(said)
     if received_at - OLDEST < at < received_at + NEWEST:
-        return at, _DEVICE
-    waited = arrival.unsaid is TimeSource.BACKLOG
-    return received_at, TimeSource.BACKLOG if waited else TimeSource.REFUSED
+        return at, _DEVICE, None
+    if arrival.unsaid is TimeSource.BACKLOG:
+        return received_at, TimeSource.BACKLOG, None
+    return received_at, TimeSource.REFUSED, min(max(at, _FIRST), _LAST)
 
 
 def _since_1970(said: object) -> int:

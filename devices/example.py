@@ -12,7 +12,7 @@ from devices.outcome import DeadLetter, Ignored, Outcome
 from devices.profile import Example, Profile, ProfileError
 from devices.registry import Device, Registry
 
-_ONLY_IF_STATED = frozenset({"device_id", "observed_at", "received_at", "time_source"})
+_ONLY_IF_STATED = frozenset({"device_id", "observed_at", "received_at", "said_at", "time_source"})
 
 
 def check_examples(profile: Profile) -> list[str]:

@@ -73,6 +73,7 @@ class _Observed(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
         event_id: The device's own id or sequence of the event, where it gives one.
         channel: Which of the device's sensors or meter phases; empty where there is one.
         time_source: Where ``observed_at`` comes from.
+        said_at: What the device said where that was refused; milliseconds UTC.
     """
 
     device_id: str
@@ -81,6 +82,7 @@ class _Observed(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     event_id: str | None = None
     channel: str = ""
     time_source: TimeSource = TimeSource.DEVICE
+    said_at: int | None = None
 
 
 class Temperature(
@@ -142,4 +144,6 @@ def as_json(observation: Observation) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(observation)
     fields["observed_at"] = rfc3339(observation.observed_at)
     fields["received_at"] = rfc3339(observation.received_at)
+    if observation.said_at is not None:
+        fields["said_at"] = rfc3339(observation.said_at)
     return fields

@@ -25,10 +25,11 @@ class Origin(NamedTuple):
     """
 
     device_id: str
-    observed_at: str
-    time_source: str
     channel: str
     event_id: str
+    observed_at: str
+    time_source: str
+    said_at: str = "None"
     subject: str = "None"
     is_stranger: str = "False"
 
@@ -42,15 +43,15 @@ def write_origin(
         ValueError: Nothing says which device it is.
     """
     device = _write_device(source, block, stand, names)
-    observed_at, time_source = _write_moment(source, block.time, stand, device)
+    moment = _write_moment(source, block.time, stand, device)
     said = block.channel if block.channel is not None else "{channel}" * ("channel" in names)
     channel = _write_channel(source, said, stand, names)
     event = _write_event(source, block.event_id, stand, names) if block.event_id else "None"
     if block.person:
         recognise = source.name(_compile_person(compile_templates(block.person, names)), "person")
         source.line(f"subject, is_stranger = {recognise}({stand.scope}, arrival)")
-        return Origin(device, observed_at, time_source, channel, event, "subject", "is_stranger")
-    return Origin(device, observed_at, time_source, channel, event)
+        return Origin(device, channel, event, *moment, "subject", "is_stranger")
+    return Origin(device, channel, event, *moment)
 
 
 def write_own_origin(
@@ -58,7 +59,7 @@ def write_own_origin(
 ) -> Origin:
     """Write what puts a block's own device, channel, event and time in the message's place."""
     device, channel, event = origin.device_id, origin.channel, origin.event_id
-    moment = origin.observed_at, origin.time_source
+    moment = origin.observed_at, origin.time_source, origin.said_at
     if block.device:
         device = source.variable("device")
         read = source.name(_required(compile_templates(block.device, names)), "device")
@@ -69,7 +70,7 @@ def write_own_origin(
         channel = _write_channel(source, block.channel, stand, names)
     if block.event_id:
         event = _write_event(source, block.event_id, stand, names)
-    return Origin(device, *moment, channel, event, origin.subject, origin.is_stranger)
+    return Origin(device, channel, event, *moment, origin.subject, origin.is_stranger)
 
 
 def _write_device(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> str:
@@ -88,19 +89,19 @@ def _write_device(source: Source, block: MessageBlock, stand: Stand, names: froz
 
 def _write_moment(
     source: Source, said: Paths | Time | None, stand: Stand, device: str
-) -> tuple[str, str]:
-    """Write what finds the time; return where it and its source stand then."""
+) -> tuple[str, str, str]:
+    """Write what finds the time; return where it, its source and what was refused stand then."""
     if said is None:
-        return "received_at", "unsaid"
+        return "received_at", "unsaid", "None"
     paths, zone = (said.path, said.zone) if isinstance(said, Time) else (said, None)
     value = write_get(source, paths, stand)
-    at, by = source.variable("at"), source.variable("by")
+    at, by, refused = map(source.variable, ("at", "by", "refused"))
     with source.inside(f"if {value} is None:"):
-        source.line(f"{at}, {by} = received_at, unsaid")
+        source.line(f"{at}, {by}, {refused} = received_at, unsaid, None")
     with source.inside("else:"):
         zoned = f", {source.name(zone, 'zone')}" if zone else ""
-        source.line(f"{at}, {by} = judge_time({value}, arrival, {device}{zoned})")
-    return at, by
+        source.line(f"{at}, {by}, {refused} = judge_time({value}, arrival, {device}{zoned})")
+    return at, by, refused
 
 
 def _write_channel(source: Source, said: str, stand: Stand, names: frozenset[str]) -> str:

@@ -42,8 +42,8 @@ def arrival(
 )
 def test_a_time_is_understood_however_it_is_written(said: object, meant: str) -> None:
     """With a zone or without, with any separator, in seconds, milliseconds or microseconds."""
-    at, source = judge_time(said, arrival(), "d")
-    assert (rfc3339(at), source) == (meant, TimeSource.DEVICE)
+    at, source, refused = judge_time(said, arrival(), "d")
+    assert (rfc3339(at), source, refused) == (meant, TimeSource.DEVICE, None)
 
 
 @pytest.mark.parametrize("said", ["soon", "", "2020-13-01T00:00:00Z", "25:00", "nan", "2020-02-14"])
@@ -74,24 +74,37 @@ def test_what_cannot_be_a_time_is_a_dead_letter(said: object) -> None:
 )
 def test_a_time_is_believed_within_its_window(away: int, source: TimeSource) -> None:
     """Seven days back and five minutes ahead, both ends excluded; else arrival stands for it."""
-    at, judged = judge_time((NOW + away) / 1000, arrival(), "d")
+    at, judged, refused = judge_time((NOW + away) / 1000, arrival(), "d")
     assert judged is source
-    assert at == (NOW + away if source is TimeSource.DEVICE else NOW)
+    assert (at, refused) == (
+        (NOW + away, None) if source is TimeSource.DEVICE else (NOW, NOW + away)
+    )
 
 
 @pytest.mark.parametrize(
-    "said", ["1970-01-01T00:00:12", 2371, "2099-01-01T00:00:00Z", "1111-11-11T11:11:11Z", 10**30]
+    ("said", "meant"),
+    [
+        ("1970-01-01T08:00:12", "1970-01-01T00:00:12Z"),
+        (2371, "1970-01-01T00:39:31Z"),
+        ("2099-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
+        ("1111-11-11T11:11:11Z", "1111-11-11T11:11:11Z"),
+        (10**30, "9999-12-31T23:59:59.999Z"),
+        (-(10**30), "1000-01-01T00:00:00Z"),
+    ],
 )
-def test_a_clock_that_is_off_is_refused(said: object) -> None:
-    """Reset to 1970, set to 2099, or a placeholder: the time of arrival, and marked."""
-    assert judge_time(said, arrival(), "d") == (NOW, TimeSource.REFUSED)
+def test_a_clock_that_is_off_is_refused(said: object, meant: str) -> None:
+    """Reset to 1970, set to 2099, or a placeholder: the time of arrival, and what it said."""
+    at, source, refused = judge_time(said, arrival(), "d")
+    assert (at, source) == (NOW, TimeSource.REFUSED)
+    assert refused is not None
+    assert rfc3339(refused) == meant
 
 
 def test_a_wrong_clock_in_a_backlog_counts_as_backlog() -> None:
     """Where neither device nor arrival can be believed, no interval may be built on it."""
     late = arrival(unsaid=TimeSource.BACKLOG)
-    assert judge_time(12, late, "d") == (NOW, TimeSource.BACKLOG)
-    assert judge_time(None, late, "d") == (NOW, TimeSource.BACKLOG)
+    assert judge_time(12, late, "d") == (NOW, TimeSource.BACKLOG, None)
+    assert judge_time(None, late, "d") == (NOW, TimeSource.BACKLOG, None)
 
 
 def test_a_local_time_is_of_the_zone_where_the_device_stands() -> None:
@@ -117,7 +130,7 @@ def test_a_local_time_is_of_the_zone_where_the_device_stands() -> None:
 def test_the_repeated_hour_takes_the_candidate_nearest_arrival(arrived: str, meant: str) -> None:
     """02:30 comes twice when summer time ends; which one is meant, the arrival tells."""
     berlin = ZoneInfo("Europe/Berlin")
-    at, source = judge_time("2024-10-27T02:30:00", arrival(parse_rfc3339(arrived)), "d", berlin)
+    at, source, _ = judge_time("2024-10-27T02:30:00", arrival(parse_rfc3339(arrived)), "d", berlin)
     assert (rfc3339(at), source) == (meant, TimeSource.DEVICE)
 
 
