@@ -8,12 +8,15 @@ Source: apprise 2.2, ``Apprise.notify`` returns ``AppriseResult`` (status, resul
 
 import logging
 import re
+import socket
+from urllib.parse import urlsplit
 
 import apprise
 import structlog
+from apprise import NotifyBase
 from apprise.result import AppriseResult, AppriseResultStatus
 
-from alerts.channels.channel import SEND_TIMEOUT_S, Failed, Sent, label
+from alerts.channels.channel import PROBE_TIMEOUT_S, SEND_TIMEOUT_S, Failed, Sent, label
 from alerts.page_text import PageText
 
 log = structlog.get_logger()
@@ -49,8 +52,45 @@ class AppriseChannel:
             ) as result:
                 return _judge(result)
         except Exception as error:  # noqa: BLE001 - a hundred third-party plugins: an I/O edge
-            log.warning("channel_broke", channel=label(address), error=type(error).__name__)
-            return Failed(permanent=False, error=f"channel broke: {type(error).__name__}")
+            return Failed(permanent=False, error=_broke(address, error))
+
+    def probe(self, address: str) -> str:
+        """Read an address, and open and close a connection to its server."""
+        try:
+            service = apprise.Apprise.instantiate(address)
+            if service is None:
+                return "address not understood"
+            server = _server(service)
+            if server is not None:
+                socket.create_connection(server, timeout=PROBE_TIMEOUT_S).close()
+        except OSError:
+            return "no connection"
+        except Exception as error:  # noqa: BLE001 - as above
+            return _broke(address, error)
+        return ""
+
+
+def _broke(address: str, error: Exception) -> str:
+    log.warning("channel_broke", channel=label(address), error=type(error).__name__)
+    return f"channel broke: {type(error).__name__}"
+
+
+def _server(service: NotifyBase) -> tuple[str, int] | None:
+    """Return host and port that a service would talk to; None where it does not say.
+
+    Each plug-in of Apprise keeps them its own way: mail ``smtp_host``, one for a service on the net
+    ``notify_url`` (``cloud_notify_url`` where there are private ones too), others the URL's host.
+    """
+    port = service.port
+    host = getattr(service, "smtp_host", None)
+    is_cloud = getattr(service, "mode", "") == "cloud"
+    url = getattr(service, "cloud_notify_url" if is_cloud else "notify_url", None)
+    if not host and url:
+        parts = urlsplit(url)
+        host, port = parts.hostname, 80 if parts.scheme == "http" else 443
+    if not host and "host" in service.template_tokens:
+        host = service.host
+    return (host, port or (443 if service.secure else 80)) if host else None
 
 
 def _judge(result: AppriseResult) -> Sent | Failed:

@@ -7,6 +7,7 @@ from alerts.page_text import PageText
 
 SEND_TIMEOUT_S = 10.0
 """No channel keeps a page longer than this."""
+PROBE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ class Channel(Protocol):
 
     def accepts(self, address: str) -> bool:
         """Return whether the address is one of this channel's."""
+        ...
+
+    def probe(self, address: str) -> str:
+        """Return why no page would get through to an address, in closed words; "" if one should.
+
+        Sends nothing; takes :data:`PROBE_TIMEOUT_S` at most.
+        """
         ...
 
     def send(self, address: str, text: PageText) -> Sent | Failed:

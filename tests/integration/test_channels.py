@@ -222,3 +222,17 @@ def test_the_demo_phone_shows_pages_by_worker(tmp_path: Path) -> None:
     assert (row.worker, row.incident, row.at, row.title) == ("li", "7F3AC", 1_000, TEXT.title)
     assert isinstance(channel_of(channels, "json://somewhere"), AppriseChannel)
     database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("sms://13900001234", "address not understood"),
+        ("mailto://u:p@b.example:9?smtp=127.0.0.1&to=a@b.example", "no connection"),
+        ("json://127.0.0.1:9/x", "no connection"),
+        ("syslog://", ""),
+    ],
+)
+def test_a_channel_is_tried_without_sending(address: str, problem: str) -> None:
+    """An address is read, and its server looked for where it names one."""
+    assert AppriseChannel().probe(address) == problem

@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 from devices.credential import hash_secret
 from devices.observation import Crossing, Temperature
 from devices.registry import Credential, Registry
-from gatehouse import doctor
-from gatehouse.doctor import Found
+from gatehouse.doctor import Found, service
 from gatehouse.settings import load
 from ingest import http_connection, http_source
 from ingest.http_post import BODY_BYTES
@@ -377,7 +376,7 @@ async def test_a_full_intake_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert "all 3 connections are taken" in intake.status.problem
         with capture_logs() as logged:
             heard = [await intake.say(b"") for _ in range(2)]
-            [found] = await asyncio.to_thread(doctor.intake, settings)
+            [found] = await asyncio.to_thread(service.intake, settings)
         assert all(b"\r\nserver: gatehouse\r\n" in one for one in heard)
         [told] = [line for line in logged if line["event"] == "post_refused"]
         assert (told["status"], told["peer"]) == ("503", "127.0.0.1")
@@ -519,7 +518,7 @@ async def test_doctor_says_whether_terminals_can_post(tmp_path: Path) -> None:
 
     async def examine(bind: str | None) -> list[Found]:
         named = {} if bind is None else {"GATEHOUSE_INTAKE_BIND": bind}
-        return await asyncio.to_thread(doctor.intake, load(named))
+        return await asyncio.to_thread(service.intake, load(named))
 
     def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nServer: other\r\nContent-Length: 0\r\n\r\n")

@@ -4,8 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -192,104 +190,6 @@ def test_a_refused_password_is_told_and_tried_again(tmp_path: Path, mosquitto: M
     mosquitto.start()
     wait_until(service.is_connected, what="the service to be let in")
     assert service.stop() == 0
-
-
-def test_doctor_says_what_is_well_and_what_is_not(
-    run: Run, tmp_path: Path, mosquitto: Mosquitto
-) -> None:
-    """Everything well: exit 0; the broker gone: exit 1 and the line that names it."""
-    environment = {
-        "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
-        "GATEHOUSE_MQTT_URL": mosquitto.url,
-    }
-    assert run("migrate", environment=environment).code == 0
-    well = run("doctor", environment=environment)
-    assert well.code == 0, well.out
-    subjects = [line.split(":")[0].split(maxsplit=1)[1] for line in well.out.splitlines()]
-    assert subjects == [
-        "broker",
-        "subscription",
-        "receive window",
-        "data folder",
-        "series store",
-        "state database",
-        "clock",
-    ]
-    mosquitto.stop()
-    ill = run("doctor", environment=environment)
-    assert ill.code == 1
-    assert "WRONG broker" in ill.out
-
-
-def test_doctor_warns_of_an_old_protocol_and_is_content(
-    run: Run, tmp_path: Path, mosquitto: Mosquitto
-) -> None:
-    """A window that only the broker bounds is a warning that says what to do; exit 0."""
-    config = tmp_path / "gatehouse.toml"
-    config.write_text('[mqtt]\nversion = "3.1.1"\n')
-    environment = {
-        "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
-        "GATEHOUSE_MQTT_URL": mosquitto.url,
-        "GATEHOUSE_CONFIG": str(config),
-    }
-    assert run("migrate", environment=environment).code == 0
-    done = run("doctor", environment=environment)
-    assert done.code == 0, done.out
-    (line,) = [line for line in done.out.splitlines() if line.startswith("warn")]
-    assert "receive window" in line
-    assert "max_inflight_messages 0" in line
-
-
-def test_doctor_compares_its_clock_with_the_stores(run: Run, tmp_path: Path) -> None:
-    """A server whose answers are dated another day tells that one of two clocks is wrong.
-
-    The server is a stand-in: no real one shows a time of its own choice.
-    """
-
-    class Dated(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(204)
-            self.end_headers()
-
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            return "Thu, 01 Jan 2026 00:00:00 GMT"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Dated) as server:
-        threading.Thread(target=server.serve_forever, name="dated store").start()
-        environment = {
-            "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
-            "GATEHOUSE_SERIES_URL": f"influxdb1://127.0.0.1:{server.server_port}/iot",
-        }
-        done = run("doctor", environment=environment)
-        server.shutdown()
-    (line,) = [line for line in done.out.splitlines() if " clock: " in line]
-    assert line.startswith("WRONG")
-    assert "ahead of the series store's: keep both with NTP" in line
-
-
-def test_doctor_names_what_is_wrong_in_folder_and_file(run: Run, tmp_path: Path) -> None:
-    """A folder open to others, a threshold for a site that is not there, a damaged status."""
-    data = tmp_path / "data"
-    data.mkdir()
-    data.chmod(0o755)  # Whatever the umask.
-    config = tmp_path / "gatehouse.toml"
-    config.write_text("[thresholds.sites.nroth.fever]\ncontact_celsius = 37.2\n")
-    environment = {"GATEHOUSE_DATA_DIR": str(data), "GATEHOUSE_CONFIG": str(config)}
-    assert run("migrate", environment=environment).code == 0
-    (data / "status.json").write_text('{"at": 17')
-    ill = run("doctor", environment=environment)
-    assert (ill.code, ill.err) == (1, "")
-    wrong = [line for line in ill.out.splitlines() if line.startswith("WRONG")]
-    assert [line.split(":")[0] for line in wrong] == [
-        "WRONG broker",
-        "WRONG data folder",
-        "WRONG thresholds",
-    ]
-    assert f"chmod -R go= {data}" in wrong[1]
-    assert "nroth" in wrong[2]
 
 
 def test_a_data_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
