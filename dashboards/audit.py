@@ -20,6 +20,9 @@ class Action(StrEnum):
     NOTED = "noted"
     OBSERVED = "observed"
     CLOSED = "closed"
+    REVEALED_LETTER = "revealed_letter"
+    REPLAYED_LETTERS = "replayed_letters"
+    DISCARDED_LETTERS = "discarded_letters"
 
 
 class Entry(msgspec.Struct, frozen=True):

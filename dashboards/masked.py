@@ -11,12 +11,32 @@ _SMALL = 100_000
 
 
 def mask(payload: bytes) -> str:
-    """Return a payload's outline: field names and short numbers, texts as their length."""
+    """Return a payload's outline: field names and short numbers, texts as their length.
+
+    Text that is not JSON keeps its separators; digits are 9 and letters x there.
+    """
     try:
         content = json.loads(payload)
     except (ValueError, RecursionError):
-        return f"‹{len(payload)} bytes, not JSON›"
+        return f"‹{len(payload)} bytes, not JSON› {_shape(payload)}".strip()
     return json.dumps(_outline(content, 0), ensure_ascii=False, indent=1)[:SHOWN_CHARACTERS]
+
+
+def _shape(payload: bytes) -> str:
+    """Return where digits, letters and separators of a text stand; empty for what is none."""
+    try:
+        text = payload.decode()[:SHOWN_CHARACTERS]
+    except UnicodeDecodeError:
+        return ""
+    return "".join(map(_sign, text))
+
+
+def _sign(character: str) -> str:
+    if not character.isascii() or character.isalpha():
+        return "x"
+    if character.isdigit():
+        return "9"
+    return character if character.isprintable() else "·"
 
 
 def _outline(value: Any, depth: int) -> Any:

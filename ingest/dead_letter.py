@@ -1,20 +1,25 @@
 """Dead letters as people handle them: grouped, looked at, sent through again, given up.
 
-All of it works on the ledger's file, beside the running service or without one. A replay is only
+All of it works on the letters' file, beside the running service or without one. A replay is only
 asked for here; the series follower does it, with the decoder of the day. Its observations go to
 the series store and not to the rules: late evidence never pages anybody.
 """
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ingest.ledger_file import close_letters, connect, transaction
+from devices.outcome import DeadLetter, Ignored, Outcome
+from ingest.decode_stage import Decode
+from ingest.ledger_file import transaction
+from ingest.letter_file import LetterState, accounted, close_letters, connect_letters
 from ingest.message import Message
 
 GROUPS = 100
@@ -23,9 +28,10 @@ AT_ONCE = 10_000
 _TRANSACTION = 500
 """Letters settled in one transaction, so that the service never waits long for its turn."""
 _POLL_S = 0.2
+_LAST = 2**63 - 1
 _MINE = "state = 'open' AND stored_points = 0"
-_COLUMNS = """id, position, arrived_at, source, topic, flags, device, payload, size, reason,
-    detail, stored_points, state, replay, attempts, note"""
+_COLUMNS = """position, count, first_at, arrived_at, source, topic, flags, device, payload, size,
+    reason, detail, stored_points, state, replay, attempts, note"""
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -37,7 +43,7 @@ class Selection(msgspec.Struct, frozen=True):
         state: open, replayed, discarded or expired.
     """
 
-    id: int | None = None
+    position: int | None = None
     reason: str = ""
     topic: str = ""
     device: str = ""
@@ -45,8 +51,8 @@ class Selection(msgspec.Struct, frozen=True):
 
     def where(self) -> tuple[str, list[Any]]:
         """Return a condition in SQL and its values."""
-        exact = {"id": self.id, "reason": self.reason, "device": self.device, "state": self.state}
-        given = {name: value for name, value in exact.items() if value}
+        names = ("position", "reason", "device", "state")
+        given = {name: value for name in names if (value := getattr(self, name))}
         parts, values = [f"{name} = ?" for name in given], list(given.values())
         if self.topic.endswith("#"):
             parts.append("substr(topic, 1, ?) = ?")
@@ -61,7 +67,7 @@ class Group(msgspec.Struct, frozen=True):
     """Letters of one topic, device, reason and state; times of arrival, milliseconds UTC.
 
     Attributes:
-        newest: The id of the newest letter, to look at.
+        newest: The position of the newest letter, to look at.
     """
 
     topic: str
@@ -78,18 +84,22 @@ class Letter(msgspec.Struct, frozen=True):
     """One dead letter.
 
     Attributes:
-        position: In the journal.
-        arrived_at: Milliseconds UTC.
+        position: Its message's in the journal, which names it.
+        count: How many messages it stands for; above 1 it is the last of those of a flood, whose
+            payloads were not kept.
+        first_at: When the first of them arrived; milliseconds UTC.
+        arrived_at: When the message, or the last of them, arrived; milliseconds UTC.
         payload: As published; empty where it is not kept (any more).
-        size: Bytes of the payload as published.
+        size: Bytes of the payload as published; of all of them.
         stored_points: How many of its points are in the store; above 0 it cannot be replayed.
         replay: Whether the service is to replay it.
         attempts: How often a replay has failed.
         note: Why somebody discarded it.
     """
 
-    id: int
     position: int
+    count: int
+    first_at: int
     arrived_at: int
     source: str
     topic: str
@@ -131,12 +141,11 @@ def groups(ledger: Path, selection: Selection, *, limit: int = GROUPS) -> list[G
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    condition, values = selection.where()
-    query = f"""SELECT topic, device, reason, state, count(*), min(arrived_at), max(arrived_at),
-        max(id) FROM dead_letter WHERE {condition}
-        GROUP BY topic, device, reason, state ORDER BY max(id) DESC LIMIT ?"""  # noqa: S608 - values are bound
-    with closing(connect(ledger, read_only=True)) as connection:
-        return [Group(*row) for row in connection.execute(query, (*values, limit))]
+    query = """SELECT topic, device, reason, state, sum(count), min(first_at), max(arrived_at),
+        max(position) FROM letter WHERE {}
+        GROUP BY topic, device, reason, state ORDER BY max(position) DESC LIMIT ?"""
+    with _reading(ledger, selection, query) as (connection, asked, values):
+        return [Group(*row) for row in connection.execute(asked, (*values, limit))]
 
 
 def letters(
@@ -148,26 +157,25 @@ def letters(
         ledger: Its file.
         selection: Which ones.
         limit: At most so many.
-        before: Only those with lower ids: the page after the one that ended there.
+        before: Only those with lower positions: the page after the one that ended there.
 
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    condition, values = selection.where()
-    if before is not None:
-        condition, values = f"{condition} AND id < ?", [*values, before]
-    query = f"SELECT {_COLUMNS} FROM dead_letter WHERE {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 - values are bound
-    with closing(connect(ledger, read_only=True)) as connection:
-        return [_letter(row) for row in connection.execute(query, (*values, limit))]
+    query = f"""SELECT {_COLUMNS} FROM letter WHERE {{}} AND position < ?
+        ORDER BY position DESC LIMIT ?"""  # noqa: S608 - values are bound
+    bound = _LAST if before is None else before
+    with _reading(ledger, selection, query) as (connection, asked, values):
+        return [_letter(row) for row in connection.execute(asked, (*values, bound, limit))]
 
 
-def letter(ledger: Path, number: int) -> Letter | None:
-    """Return one letter by its id.
+def letter(ledger: Path, position: int) -> Letter | None:
+    """Return the letter of a position.
 
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    return next(iter(letters(ledger, Selection(id=number), limit=1)), None)
+    return next(iter(letters(ledger, Selection(position=position), limit=1)), None)
 
 
 def replayable(ledger: Path, selection: Selection) -> Iterator[Letter]:
@@ -176,43 +184,61 @@ def replayable(ledger: Path, selection: Selection) -> Iterator[Letter]:
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    condition, values = selection.where()
-    query = f"""SELECT {_COLUMNS} FROM dead_letter WHERE {_MINE} AND {condition}
-        ORDER BY id LIMIT ?"""  # noqa: S608 - values are bound
-    with closing(connect(ledger, read_only=True)) as connection:
-        for row in connection.execute(query, (*values, AT_ONCE)):
+    query = f"""SELECT {_COLUMNS} FROM letter WHERE {_MINE} AND {{}}
+        ORDER BY position LIMIT {AT_ONCE}"""  # noqa: S608 - values are bound
+    with _reading(ledger, selection, query) as (connection, asked, values):
+        for row in connection.execute(asked, values):
             yield _letter(row)
 
 
-def request_replay(ledger: Path, selection: Selection) -> list[int]:
-    """Ask the service to replay letters, and return their ids.
+def rehearse(ledger: Path, selection: Selection, decode: Decode) -> dict[str, int]:
+    """Return what a replay would come to, and change nothing: counts by outcome, most first.
+
+    What the store would refuse is not known before it is asked.
+
+    Returns:
+        ``stored``, ``ignored:<reason>`` and ``dead:<reason>``, of at most :data:`AT_ONCE` letters.
 
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    condition, values = selection.where()
-    query = f"SELECT id FROM dead_letter WHERE {_MINE} AND {condition} ORDER BY id LIMIT ?"  # noqa: S608 - values are bound
+    counts: Counter[str] = Counter()
+    found = replayable(ledger, selection)
+    while some := list(islice(found, _TRANSACTION)):
+        outcomes = decode([one.position for one in some], [one.message for one in some])
+        counts.update(map(_counter, outcomes))
+    return dict(counts.most_common())
+
+
+def request_replay(ledger: Path, selection: Selection) -> list[int]:
+    """Ask the service to replay letters, and return their positions.
+
+    Raises:
+        LedgerRefused: There is no ledger yet.
+    """
+    condition, values = _accounted(ledger, selection)
+    query = f"SELECT position FROM letter WHERE {_MINE} AND {condition} ORDER BY position LIMIT ?"  # noqa: S608 - values are bound
     with _opened(ledger) as connection, transaction(connection):
-        ids = [row[0] for row in connection.execute(query, (*values, AT_ONCE))]
+        positions = [row[0] for row in connection.execute(query, (*values, AT_ONCE))]
         connection.executemany(
-            "UPDATE dead_letter SET replay = 1 WHERE id = ?", [(number,) for number in ids]
+            "UPDATE letter SET replay = 1 WHERE position = ?", [(one,) for one in positions]
         )
-    return ids
+    return positions
 
 
-def await_replay(ledger: Path, ids: list[int], *, seconds: float) -> Replay:
+def await_replay(ledger: Path, positions: Sequence[int], *, seconds: float) -> Replay:
     """Wait until the service has tried these letters, or the time is up."""
     deadline = time.monotonic() + seconds
     while True:
-        with closing(connect(ledger, read_only=True)) as connection:
-            result = _result(connection, ids)
+        with closing(connect_letters(ledger, read_only=True)) as connection:
+            result = _result(connection, positions)
         if not result.waiting or time.monotonic() >= deadline:
             return result
         time.sleep(_POLL_S)
 
 
 def discard(ledger: Path, selection: Selection, *, note: str) -> int:
-    """Give up open letters and their payloads; return how many.
+    """Give up open letters and their payloads, which cannot be undone; return how many.
 
     Args:
         ledger: Its file.
@@ -222,39 +248,63 @@ def discard(ledger: Path, selection: Selection, *, note: str) -> int:
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    condition, values = selection.where()
-    query = f"SELECT id FROM dead_letter WHERE state = 'open' AND {condition} LIMIT ?"  # noqa: S608 - values are bound
+    condition, values = _accounted(ledger, selection)
+    query = f"SELECT position FROM letter WHERE state = 'open' AND {condition} LIMIT ?"  # noqa: S608 - values are bound
     discarded = 0
     with _opened(ledger) as connection:
         while discarded < AT_ONCE:
-            ids = [row[0] for row in connection.execute(query, (*values, _TRANSACTION))]
-            if not ids:
+            some = [row[0] for row in connection.execute(query, (*values, _TRANSACTION))]
+            if not some:
                 break
             with transaction(connection):
-                discarded += close_letters(connection, ids, state="discarded", note=note)
+                discarded += close_letters(connection, some, state=LetterState.DISCARDED, note=note)
     return discarded
+
+
+def _accounted(ledger: Path, selection: Selection) -> tuple[str, list[Any]]:
+    """Return the condition for letters of a selection that the ledger accounts for."""
+    condition, values = selection.where()
+    return f"{condition} AND position <= ?", [*values, accounted(ledger)]
+
+
+@contextmanager
+def _reading(
+    ledger: Path, selection: Selection, query: str
+) -> Iterator[tuple[sqlite3.Connection, str, list[Any]]]:
+    """Open the letters to read; yield the query with its condition filled in, and the values."""
+    condition, values = _accounted(ledger, selection)
+    with closing(connect_letters(ledger, read_only=True)) as connection:
+        yield connection, query.format(condition), values
 
 
 @contextmanager
 def _opened(ledger: Path) -> Iterator[sqlite3.Connection]:
-    """Open an existing ledger for writing, beside the service."""
-    connect(ledger, read_only=True).close()
-    with closing(connect(ledger)) as connection:
+    """Open existing letters for writing, beside the service."""
+    connect_letters(ledger, read_only=True).close()
+    with closing(connect_letters(ledger)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         yield connection
 
 
-def _result(connection: sqlite3.Connection, ids: list[int]) -> Replay:
+def _result(connection: sqlite3.Connection, positions: Sequence[int]) -> Replay:
     waiting = failed = settled = 0
-    for number in ids:
-        query = "SELECT state, replay FROM dead_letter WHERE id = ?"
-        state, replay = connection.execute(query, (number,)).fetchone() or ("expired", 0)
+    for position in positions:
+        query = "SELECT state, replay FROM letter WHERE position = ?"
+        state, replay = connection.execute(query, (position,)).fetchone() or ("expired", 0)
         waiting += bool(replay)
-        settled += state == "replayed"
-        failed += state == "open" and not replay
+        settled += state == LetterState.REPLAYED
+        failed += state == LetterState.OPEN and not replay
     return Replay(settled, failed, waiting)
+
+
+def _counter(outcome: Outcome) -> str:
+    if isinstance(outcome, DeadLetter):
+        return f"dead:{outcome.reason.value}"
+    if isinstance(outcome, Ignored):
+        return f"ignored:{outcome.reason.value}"
+    return "stored"
 
 
 def _letter(row: tuple[Any, ...]) -> Letter:
     fields = dict(zip(Letter.__struct_fields__, row, strict=True))
-    return Letter(**fields | {"replay": bool(row[13])})
+    return Letter(**fields | {"replay": bool(fields["replay"])})

@@ -114,7 +114,7 @@ class JournalFile:
             connection.execute(_CREATE)
         except sqlite3.DatabaseError as error:
             connection.close()
-            raise _translated(error) from error
+            raise translated(error) from error
         if fresh:
             sync_folder(self.path.parent)
         return connection
@@ -155,7 +155,7 @@ class JournalFile:
                     if row.messages is None or row.last > after:
                         yield row
         except sqlite3.DatabaseError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def arrival(self, position: int) -> int | None:
         """Return the arrival of the first message in the row of a position; None: beyond the end.
@@ -201,7 +201,7 @@ class JournalFile:
                     return None
                 return connection.execute(query, values).fetchone()
         except sqlite3.DatabaseError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def _reader(self) -> sqlite3.Connection:
         uri = f"file:{quote(str(self.path))}?mode=ro"
@@ -252,7 +252,7 @@ def append(
     try:
         connection.execute(_INSERT, values)
     except sqlite3.DatabaseError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
 def cut(row: Row, after: int) -> Batch:
@@ -287,7 +287,7 @@ def _unpack(base: int, count: int, form: int, checksum: int, body: bytes) -> Row
     return Row(base, 0, 0, None)
 
 
-def _translated(error: sqlite3.DatabaseError) -> Exception:
+def translated(error: sqlite3.DatabaseError) -> Exception:
     """Return FileDamaged where SQLite speaks of the file's content, else the error itself."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return FileDamaged(str(error)) if code in _ABOUT_CONTENT else error

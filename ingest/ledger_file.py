@@ -1,13 +1,18 @@
 """The ledger's file: tables, connections, transactions. Any process may open it.
 
-``counter`` holds names that only grow, so that metrics can be made of them: ``stored``,
+Dead letters lie in a file of their own beside it (letter_file.py). Both have a table ``counter``;
+a counter's value is the sum over both files, so neither ever has to commit together with the other:
+this one counts what a batch came to, the other what became of its letters later.
+
+The counters, which only grow, so that metrics can be made of them: ``stored``,
 ``ignored:<reason>``, ``dead:<reason>`` (ever), ``dead_replayed``, ``dead_discarded``, ``expired``,
 ``lost``, ``points_encoded``, ``points_accepted``, ``points_rejected``; and ``dead_bytes``, which
 follows what dead letters take.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -17,28 +22,20 @@ import msgspec
 from ingest.journal_identity import JournalError
 
 NAME = "ledger.db"
-FORMAT = 1
+LETTERS = "dead_letters.db"
+FORMAT = 2
+"""1 held the dead letters itself."""
 _BUSY_S = 5.0
 
+COUNTERS = """CREATE TABLE IF NOT EXISTS counter (
+    name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID"""
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS cursor (
     one INTEGER PRIMARY KEY CHECK (one = 1), journal TEXT NOT NULL, position INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead_letter (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER NOT NULL, arrived_at INTEGER NOT NULL,
-    source TEXT NOT NULL, topic TEXT NOT NULL, flags INTEGER NOT NULL, device TEXT NOT NULL,
-    payload BLOB NOT NULL, size INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
-    stored_points INTEGER NOT NULL, state TEXT NOT NULL, replay INTEGER NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0, note TEXT NOT NULL DEFAULT '', kept INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS dead_letter_replay ON dead_letter (id) WHERE replay = 1;
-CREATE INDEX IF NOT EXISTS dead_letter_state ON dead_letter (state, id);
-CREATE INDEX IF NOT EXISTS dead_letter_age ON dead_letter (arrived_at);
-PRAGMA user_version = {FORMAT};
+{COUNTERS};
 """
 COUNT = """INSERT INTO counter VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"""
-_CLOSE = """UPDATE dead_letter SET state = ?, note = ?, replay = 0, payload = x'',
-    kept = kept - length(payload) WHERE id = ?"""
 
 
 class LedgerRefused(JournalError):
@@ -59,14 +56,19 @@ class Account(msgspec.Struct, frozen=True):
     counters: dict[str, int]
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the ledger's file; transactions are begun and ended by hand.
+def connect(path: Path, *, read_only: bool = False, newest: int = FORMAT) -> sqlite3.Connection:
+    """Open the ledger's file or its neighbour; transactions are begun and ended by hand.
+
+    Args:
+        path: The file.
+        read_only: Open what is there, and change nothing.
+        newest: The newest format of such a file that this program knows.
 
     Raises:
         LedgerRefused: There is none to read, or a newer Gatehouse wrote it.
     """
     if read_only and not path.exists():
-        raise LedgerRefused(f"{path} is not there: no Gatehouse has taken anything in yet")
+        raise LedgerRefused(f"{path} is not there: this Gatehouse has taken nothing in yet")
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}",
         uri=True,
@@ -74,13 +76,34 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         timeout=_BUSY_S,
         check_same_thread=False,
     )
-    form = connection.execute("PRAGMA user_version").fetchone()[0]
-    if form > FORMAT:
+    try:
+        form = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error:
+        connection.close()
+        raise
+    if form > newest:
         connection.close()
         raise LedgerRefused(
-            f"{path} was written by a newer Gatehouse (format {form}, this one knows {FORMAT}): "
+            f"{path} was written by a newer Gatehouse (format {form}, this one knows {newest}): "
             "upgrade, or give this one its own GATEHOUSE_DATA_DIR"
         )
+    return connection
+
+
+def connect_durably(path: Path, *, newest: int = FORMAT) -> sqlite3.Connection:
+    """Open a file for writing: what has been committed is on disk.
+
+    Raises:
+        LedgerRefused: A newer Gatehouse wrote it.
+        sqlite3.DatabaseError: It is damaged, or cannot be opened.
+    """
+    connection = connect(path, newest=newest)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -97,13 +120,34 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def read_account(connection: sqlite3.Connection) -> Account:
-    """Return cursor and counters of one moment."""
-    query = "SELECT journal, position, name, value FROM cursor, counter"
+def read_cursor(connection: sqlite3.Connection) -> tuple[str, int] | None:
+    """Return the journal's id and the last position accounted for; None before the first."""
+    found = connection.execute("SELECT journal, position FROM cursor").fetchone()
+    return (found[0], found[1]) if found else None
+
+
+def read_counters(connection: sqlite3.Connection) -> Counter[str]:
+    """Return one file's counters."""
+    return Counter(dict(connection.execute("SELECT name, value FROM counter")))
+
+
+def read_account(connection: sqlite3.Connection, letters: Counter[str]) -> Account:
+    """Return cursor and counters of one moment.
+
+    Args:
+        connection: To the ledger's file.
+        letters: The other file's counters, read before: then no letter is settled in them that
+            the ledger does not know of yet.
+    """
+    query = "SELECT journal, position, name, value FROM cursor LEFT JOIN counter"
     rows = connection.execute(query).fetchall()
     if not rows:
-        return Account(None, 0, {})
-    return Account(rows[0][0], rows[0][1], {name: value for _, _, name, value in rows})
+        return Account(None, 0, dict(letters))
+    counters = letters.copy()
+    for _, _, name, value in rows:
+        if name is not None:
+            counters[name] += value
+    return Account(rows[0][0], rows[0][1], dict(counters))
 
 
 def account_of(path: Path) -> Account:
@@ -112,24 +156,10 @@ def account_of(path: Path) -> Account:
     Raises:
         LedgerRefused: There is no ledger yet.
     """
+    letters: Counter[str] = Counter()
+    beside = path.with_name(LETTERS)
+    if beside.exists():
+        with closing(connect(beside, read_only=True)) as connection:
+            letters = read_counters(connection)
     with closing(connect(path, read_only=True)) as connection:
-        return read_account(connection)
-
-
-def close_letters(
-    connection: sqlite3.Connection, ids: Sequence[int], *, state: str, note: str = ""
-) -> int:
-    """Settle those letters that are open, inside a transaction, and return how many were.
-
-    Their payloads go. ``state`` is "replayed" or "discarded", and counted as ``dead_<state>``.
-    """
-    freed = changed = 0
-    for number in ids:
-        query = "SELECT length(payload) FROM dead_letter WHERE id = ? AND state = 'open'"
-        found = connection.execute(query, (number,)).fetchone()
-        if found is not None:
-            connection.execute(_CLOSE, (state, note, number))
-            freed += found[0]
-            changed += 1
-    connection.executemany(COUNT, [(f"dead_{state}", changed), ("dead_bytes", -freed)])
-    return changed
+        return read_account(connection, letters)

@@ -20,7 +20,8 @@ from devices.outcome import DeadLetterReason, Ignored, Outcome
 from devices.registry import Registry
 from ingest.decode_stage import Decode
 from ingest.follower import Held
-from ingest.ledger import Ledger, LetterDraft, Requested, Settled
+from ingest.ledger import Ledger
+from ingest.letters import LetterDraft, Requested, Settled
 from ingest.message import Batch, Message
 from ingest.point import Point, PointEncoder
 from ingest.refusal import Rejected, StoreHeld
@@ -165,7 +166,8 @@ class _Work:
                 self._ignored[f"ignored:{outcome.reason.value}"] += 1
             else:
                 reason, detail = outcome.reason.value, outcome.detail
-                self.letters.append(LetterDraft(position, message, reason, detail))
+                device = detail if outcome.reason is DeadLetterReason.UNKNOWN_DEVICE else ""
+                self.letters.append(LetterDraft(position, message, reason, detail, device))
             ends.append(len(points))
 
     def refuse(self, rejected: Sequence[Rejected]) -> None:
@@ -206,14 +208,14 @@ class _Work:
 def _settled(letter: Requested, outcome: Outcome, again: LetterDraft | None) -> Settled:
     if again is not None:
         return Settled(
-            letter.id,
+            letter.position,
             reason=again.reason,
             detail=again.detail,
             stored_points=again.stored_points,
         )
     if isinstance(outcome, Ignored):
-        return Settled(letter.id, counter=f"ignored:{outcome.reason.value}")
-    return Settled(letter.id, counter="stored")
+        return Settled(letter.position, counter=f"ignored:{outcome.reason.value}")
+    return Settled(letter.position, counter="stored")
 
 
 @contextmanager

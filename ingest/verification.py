@@ -1,24 +1,35 @@
-"""The books recomputed from first principles: from every row of the journal and of the ledger.
+"""The books recomputed from first principles: from every row of journal, ledger and dead letters.
 
-Beside a running service this reads the ledger first, so the journal may be ahead of it and never
-behind. What was trimmed from the journal cannot be counted again; for it the ledger's word stands,
-and the result says how far that reaches. Decoding again is not part of it.
+Beside a running service this reads ledger and dead letters as of one moment, and the journal after
+them, so that may be ahead and never behind. What was trimmed from the journal cannot be counted
+again; for it the ledger's word stands, and the result says how far that reaches. Decoding again is
+not part of it.
 """
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from ingest.books import Books, balance
 from ingest.journal_file import FileDamaged, JournalFile, Row, list_files
-from ingest.journal_identity import read_identity
+from ingest.journal_identity import JournalError, read_identity
 from ingest.journal_room import aside
-from ingest.ledger_file import Account, connect, read_account
+from ingest.ledger_file import (
+    LETTERS,
+    Account,
+    connect,
+    read_account,
+    read_counters,
+    read_cursor,
+)
+from ingest.letter_file import SCHEMA, connect_letters
 
 _LOST_SHOWN = 100
+_LOOKS = 100
+"""Tries to see ledger and letters between two commits, of which there are a dozen a second."""
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -67,11 +78,9 @@ def verify(journal: Path, ledger: Path) -> Verification:
         found.read(journal, iter(()))
         account = Account(None, 0, {})
     else:
-        with closing(connect(ledger, read_only=True)) as connection:
-            connection.execute("BEGIN")
-            account = read_account(connection)
-            found.read(journal, _open_letters(connection))
-            found.problems += _ledger_problems(connection, account)
+        with _one_moment(ledger) as (account, letters):
+            found.read(journal, _open_letters(letters, account.position))
+            found.problems += _ledger_problems(letters, account)
     found.problems += _cursor_problems(account, identity.id if identity else None, found.head)
     books = balance(account, head=found.head)
     return Verification(
@@ -156,13 +165,49 @@ class _Walk:
         self.head = max(self.head, base - 1)
 
 
-def _open_letters(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
-    query = "SELECT position, payload FROM dead_letter WHERE state = 'open' ORDER BY position"
-    yield from connection.execute(query)
+@contextmanager
+def _one_moment(ledger: Path) -> Iterator[tuple[Account, sqlite3.Connection]]:
+    """Yield the account, and a connection that sees the letters as they were then.
+
+    New letters are committed before the ledger, so both are of one moment when its cursor stands
+    where it stood before the letters were looked at. Letters beyond it are not accounted for yet.
+
+    Raises:
+        JournalError: A newer Gatehouse wrote one of them; or the service is too busy to be seen
+            between two commits.
+    """
+    for _ in range(_LOOKS):
+        with (
+            closing(connect(ledger, read_only=True)) as connection,
+            closing(_letters_beside(ledger)) as letters,
+        ):
+            before = read_cursor(connection)
+            letters.execute("BEGIN")
+            counters = read_counters(letters)
+            account = read_account(connection, counters)
+            if account.position == (before[1] if before else 0):
+                yield account, letters
+                return
+    raise JournalError("the service is too busy to be verified beside: try again, or stop it")
 
 
-def _ledger_problems(connection: sqlite3.Connection, account: Account) -> Iterator[str]:
-    """Yield what does not fit inside the ledger."""
+def _letters_beside(ledger: Path) -> sqlite3.Connection:
+    """Open the letters; where there is no file, none at all."""
+    if ledger.with_name(LETTERS).exists():
+        return connect_letters(ledger, read_only=True)
+    nothing = sqlite3.connect(":memory:", isolation_level=None)
+    nothing.executescript(SCHEMA)
+    return nothing
+
+
+def _open_letters(letters: sqlite3.Connection, last: int) -> Iterator[tuple[int, bytes]]:
+    query = """SELECT position, payload FROM letter WHERE state = 'open' AND position <= ?
+        ORDER BY position"""
+    yield from letters.execute(query, (last,))
+
+
+def _ledger_problems(letters: sqlite3.Connection, account: Account) -> Iterator[str]:
+    """Yield what does not fit inside the ledger and its letters."""
     books = balance(account, head=account.position)
     if books.difference:
         yield (
@@ -176,10 +221,14 @@ def _ledger_problems(connection: sqlite3.Connection, account: Account) -> Iterat
     )
     if encoded != accepted + rejected:
         yield f"{encoded} points were encoded, {accepted} accepted and {rejected} rejected"
-    query = "SELECT count(*) FROM dead_letter WHERE state = 'open'"
-    counted = connection.execute(query).fetchone()[0]
+    query = "SELECT count(*) FROM letter WHERE state = 'open' AND position <= ?"
+    counted = letters.execute(query, (account.position,)).fetchone()[0]
     if counted != books.dead_open:
         yield f"{counted} dead letters are open and the counters say {books.dead_open}"
+    taken = letters.execute("SELECT coalesce(sum(kept), 0) FROM letter").fetchone()[0]
+    if taken != account.counters.get("dead_bytes", 0):
+        said = account.counters.get("dead_bytes", 0)
+        yield f"dead letters take {taken} bytes and the counter says {said}"
 
 
 def _cursor_problems(account: Account, journal: str | None, head: int) -> Iterator[str]:

@@ -23,7 +23,8 @@ from devices.observation import BodySite, DeviceStatus, Electricity, Observation
 from devices.registry import Role
 from devices.registry_store import load
 from gatehouse.database import create
-from ingest.ledger import Ledger, LetterDraft
+from ingest.ledger import Ledger
+from ingest.letters import LetterDraft
 from ingest.message import Message
 from ingest.point import PointEncoder
 from ingest.sqlite_series import SqliteStore

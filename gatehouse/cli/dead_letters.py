@@ -1,34 +1,39 @@
 """``gatehouse dead-letters``: what could not be used, and sending it through again."""
 
+import getpass
 import hashlib
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from dashboards import audit
+from dashboards.audit import Action
 from dashboards.masked import mask
 from devices.clock import rfc3339
-from devices.outcome import DeadLetter, DeadLetterReason, Ignored, Outcome
-from devices.registry import Registry
+from devices.outcome import DeadLetterReason, Outcome
 from devices.registry_store import load as load_registry
 from gatehouse.database import open_database
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.parts import make_decoder
-from gatehouse.printable import printable
+from gatehouse.printable import printable, printable_text
 from gatehouse.settings import Settings, load
 from ingest import dead_letter
-from ingest.dead_letter import Letter, Selection
+from ingest.dead_letter import Group, Letter, Selection
+from ingest.decode_stage import decode_all
 from ingest.folder_lock import is_locked
 from ingest.journal import LOCK
 from ingest.ledger_file import NAME
-from ingest.message import BACKLOG, RETAIN
+from ingest.letter_file import LetterState
+from ingest.message import Message
 
 WAIT_S = 10.0
+REASON_CHARACTERS = 200
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
-ById = Annotated[int | None, typer.Option("--id", help="Only this letter.")]
+ById = Annotated[int | None, typer.Option("--id", min=1, help="Only this letter.")]
 ByReason = Annotated[
     DeadLetterReason | None, typer.Option("--reason", help="Only letters with this reason.")
 ]
@@ -50,11 +55,13 @@ def list_(
     reason: ByReason = None,
     topic: ByTopic = "",
     device: ByDevice = "",
-    state: Annotated[str, typer.Option(help="open, replayed, discarded, expired.")] = "open",
+    state: Annotated[LetterState, typer.Option(help="What became of them.")] = LetterState.OPEN,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = dead_letter.GROUPS,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters by topic, device and reason, the newest first.
+
+    Those of which no payload is kept are `--state expired`.
 
     Example: gatehouse dead-letters list --reason unknown_topic
     """
@@ -65,31 +72,37 @@ def list_(
         print(msgspec.json.encode(shown).decode())
         return
     for group in found:
-        span = f"{rfc3339(group.first_at)} to {rfc3339(group.last_at)}"
-        topic = printable(group.topic)
-        print(f"{group.count:>7}  {group.reason:<15} {topic}  {span}  newest {group.newest}")
+        print(_line(group))
     if not found:
         print("no dead letters")
 
 
 @_letters.command("show")
 def show(
-    number: Annotated[int, typer.Argument(metavar="ID", help="As `list` names it.")],
+    number: Annotated[int, typer.Argument(metavar="ID", min=1, help="As `list` names it.")],
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show the payload itself. It is recorded who did.")
+    ] = False,
+    because: Annotated[str, typer.Option(help="Why it has to be revealed.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter; its payload by its structure only, values are masked.
+    """Show one dead letter; of its payload the structure, with values masked.
 
-    Example: gatehouse dead-letters show 17
+    Examples: gatehouse dead-letters show 17
+    gatehouse dead-letters show 17 --reveal --because "the vendor asks what the field is called"
     """
-    letter = dead_letter.letter(_ledger(load()), number)
+    settings = load()
+    letter = dead_letter.letter(_ledger(settings), number)
     if letter is None:
         raise Failure(f"there is no dead letter {number}: `gatehouse dead-letters list` names them")
-    shown = _shown(letter)
+    if reveal:
+        _record(settings, letter, because)
+    shown = _shown(letter, revealed=reveal)
     if as_json:
         print(msgspec.json.encode(shown).decode())
         return
     for name, value in shown.items():
-        print(f"{name:<14} {value}")
+        print(f"{name:<14} {printable_text(str(value))}")
 
 
 @_letters.command("replay")
@@ -122,20 +135,24 @@ def replay(
 
 @_letters.command("discard")
 def discard(
-    note: Annotated[str, typer.Option("--because", help="Why; stays in the ledger.")],
+    because: Annotated[str, typer.Option(help="Why; stays with the letters.")],
     number: ById = None,
     reason: ByReason = None,
     topic: ByTopic = "",
     device: ByDevice = "",
     everything: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give up dead letters for good: their payloads are deleted, their number stays in the books.
 
     Example: gatehouse dead-letters discard --topic test/# --because "tests of the installer"
     """
     selection = _selection(number, reason, topic, device, everything=everything)
-    discarded = dead_letter.discard(_ledger(load()), selection, note=note)
-    print(f"{discarded} discarded")
+    why = because.strip()
+    if not why:
+        raise Failure("say why: --because", code=WRONG_USE)
+    discarded = dead_letter.discard(_ledger(load()), selection, note=why)
+    print(f'{{"discarded": {discarded}}}' if as_json else f"{discarded} discarded")
 
 
 def _replay(settings: Settings, selection: Selection) -> dict[str, int]:
@@ -153,33 +170,41 @@ def _replay(settings: Settings, selection: Selection) -> dict[str, int]:
 
 def _dry_run(settings: Settings, selection: Selection) -> dict[str, int]:
     decoder, _ = make_decoder(settings)
-    registry = _registry(settings)
-    counts: Counter[str] = Counter()
-    for letter in dead_letter.replayable(_ledger(settings), selection):
-        outcome = decoder.decode(
-            letter.topic,
-            letter.payload,
-            received_at=letter.arrived_at,
-            retained=bool(letter.flags & RETAIN),
-            backlog=bool(letter.flags & BACKLOG),
-            registry=registry,
-        )
-        counts[_would(outcome)] += 1
-    return dict(counts)
-
-
-def _would(outcome: Outcome) -> str:
-    if isinstance(outcome, DeadLetter):
-        return f"would stay: {outcome.reason.value}"
-    if isinstance(outcome, Ignored):
-        return f"would be ignored: {outcome.reason.value}"
-    return "would be stored"
-
-
-def _registry(settings: Settings) -> Registry:
     database = open_database(settings)
     try:
-        return load_registry(database)
+        registry = load_registry(database)
+    finally:
+        database.dispose()
+
+    def decode(_: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
+        return decode_all(messages, decoder, registry)
+
+    counts = dead_letter.rehearse(_ledger(settings), selection, decode)
+    return {_would(name): count for name, count in counts.items()}
+
+
+def _would(outcome: str) -> str:
+    kind, _, reason = outcome.partition(":")
+    said = {"stored": "would be stored", "ignored": "would be ignored", "dead": "would stay"}[kind]
+    return f"{said}: {reason}" if reason else said
+
+
+def _record(settings: Settings, letter: Letter, because: str) -> None:
+    """Record who reveals a payload, before it is shown."""
+    why = because.strip()
+    if not 3 <= len(why) <= REASON_CHARACTERS:
+        raise Failure(f"say why, in 3 to {REASON_CHARACTERS} letters: --because", code=WRONG_USE)
+    database = open_database(settings)
+    try:
+        with database.begin() as connection:
+            audit.record(
+                connection,
+                Action.REVEALED_LETTER,
+                account=f"cli:{getpass.getuser()}",
+                now=settings.clock.now(),
+                about=f"dead_letter:{letter.position}",
+                reason=why,
+            )
     finally:
         database.dispose()
 
@@ -192,7 +217,7 @@ def _selection(
     *,
     everything: bool,
 ) -> Selection:
-    selection = Selection(id=number, reason=reason or "", topic=topic, device=device)
+    selection = Selection(position=number, reason=reason or "", topic=topic, device=device)
     if selection == Selection() and not everything:
         raise Failure("say which: --id, --reason, --topic, --device or --all", code=WRONG_USE)
     return selection
@@ -202,12 +227,22 @@ def _ledger(settings: Settings) -> Path:
     return settings.data_dir / NAME
 
 
-def _shown(letter: Letter) -> dict[str, Any]:
-    fields = _readable({name: getattr(letter, name) for name in letter.__struct_fields__})
+def _line(group: Group) -> str:
+    span = f"{rfc3339(group.first_at)} to {rfc3339(group.last_at)}"
+    where = printable(group.topic) or "(many topics)"
+    device = f" {printable(group.device)}" if group.device else ""
+    return f"{group.count:>7}  {group.reason:<15} {where}{device}  {span}  newest {group.newest}"
+
+
+def _shown(letter: Letter, *, revealed: bool) -> dict[str, Any]:
+    fields = {name: getattr(letter, name) for name in letter.__struct_fields__}
     kept = letter.payload
-    fields["payload"] = mask(kept) if kept else "not kept"
-    fields["digest"] = hashlib.sha256(kept).hexdigest()[:16] if kept else ""
-    return fields
+    shown = {"id": letter.position, **_readable(fields)}
+    shown["digest"] = hashlib.sha256(kept).hexdigest()[:16] if kept else ""
+    shown["payload"] = "not kept"
+    if kept:
+        shown["payload"] = kept.decode(errors="backslashreplace") if revealed else mask(kept)
+    return shown
 
 
 def _readable(fields: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from alerts.tables import incident
 from devices.clock import MINUTE, wall_now
 from gatehouse.database import connect
+from ingest.ledger_file import LETTERS
 from tests.debts import ILL, Debtor, books_balance, points_of
 from tests.servers import InfluxDB, Mosquitto, wait_until
 from tests.service import RunningService
@@ -55,10 +56,8 @@ def test_every_accepted_message_is_accounted_for_after_kills_and_outages(
 
 
 def _dead_letters(service: RunningService) -> set[str]:
-    with closing(sqlite3.connect(service.data_dir / "ledger.db")) as ledger:
-        return {
-            payload.decode() for (payload,) in ledger.execute("SELECT payload FROM dead_letter")
-        }
+    with closing(sqlite3.connect(service.data_dir / LETTERS)) as letters:
+        return {payload.decode() for (payload,) in letters.execute("SELECT payload FROM letter")}
 
 
 def _fevers(service: RunningService) -> list[int]:

@@ -106,7 +106,7 @@ def test_show_names_a_message_and_hides_what_it_says(service: Service) -> None:
     assert shown["bytes"] == len(SECRET)
     for secret in ("Sun", "13912345678"):
         assert secret not in call("journal", "show", "5").stdout
-    assert read("journal", "show", "6")["payload"] == "‹6 bytes, not JSON›"
+    assert read("journal", "show", "6")["payload"] == "‹6 bytes, not JSON› x 99.9"
 
 
 @pytest.mark.parametrize("position", [7, 100_000])
@@ -119,8 +119,8 @@ def test_a_position_that_is_not_held_is_a_sentence(service: Service, position: i
 def test_verify_exits_by_what_it_found(service: Service, tmp_path: Path) -> None:
     """Right books exit 0; a letter that vanished exits 1 and is named."""
     assert call("journal", "verify").exit_code == 0
-    with closing(sqlite3.connect(tmp_path / "data" / "ledger.db")) as connection:
-        connection.execute("DELETE FROM dead_letter WHERE id = 1")
+    with closing(sqlite3.connect(tmp_path / "data" / "dead_letters.db")) as connection:
+        connection.execute("DELETE FROM letter WHERE position = 3")
         connection.commit()
     found = call("journal", "verify")
     assert found.exit_code == 1

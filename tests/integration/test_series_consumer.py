@@ -1,61 +1,19 @@
 """The series follower's consumer, on a real ledger."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from devices.clock import DAY, ManualClock
-from devices.outcome import Outcome
-from devices.registry import Registry
 from ingest import dead_letter
-from ingest.books import Books, balance
 from ingest.dead_letter import Selection
 from ingest.follower import Held
-from ingest.ledger import LETTER_BYTES, Ledger
-from ingest.ledger_file import LedgerRefused, account_of, connect
-from ingest.message import Batch, Message
-from ingest.series_consumer import SeriesConsumer
+from ingest.ledger_file import connect
+from ingest.message import Message
+from tests.desk import Desk
 from tests.messages import NOON
-from tests.shelf import Shelf, decode, each
-
-
-class Desk:
-    """A consumer with a shelf for a store, fed by hand."""
-
-    def __init__(self, folder: Path, **bounds: int) -> None:
-        self.path = folder / "ledger.db"
-        self.shelf = Shelf()
-        self.clock = ManualClock(NOON)
-        self.decode = decode
-        self.ledger = Ledger.open(self.path, **bounds)
-        self.consumer = SeriesConsumer(
-            journal_id="j",
-            ledger=self.ledger,
-            store=self.shelf,  # type: ignore[arg-type]
-            decode=each(self._decode),
-            registry=Registry,
-            clock=self.clock,
-        )
-        self.head = 0
-
-    def handle(self, *payloads: bytes, skip: int = 0) -> None:
-        """Handle one batch of these payloads, after some lost positions."""
-        base = self.head + skip + 1
-        arrived = [Message(f"d{n}", body, NOON + n) for n, body in enumerate(payloads)]
-        outcomes = [decode(at, one) for at, one in enumerate(arrived, base)]
-        self.consumer.handle(Batch(base, arrived), outcomes)
-        self.head = base + len(payloads) - 1
-
-    def _decode(self, position: int, arrived: Message) -> Outcome:
-        return self.decode(position, arrived)
-
-    @property
-    def books(self) -> Books:
-        """The books as anybody may read them."""
-        return balance(account_of(self.path), head=self.head)
+from tests.shelf import decode
 
 
 @pytest.fixture
@@ -131,10 +89,11 @@ def test_replay_stores_what_today_is_understood(desk: Desk) -> None:
     desk.decode = lambda position, one: decode(
         position, Message(one.topic, learnt.get(one.topic, one.payload), one.received_at)
     )
-    assert dead_letter.request_replay(desk.path, Selection()) == [first.id, third.id, fourth.id]
+    asked = [first.position, third.position, fourth.position]
+    assert dead_letter.request_replay(desk.path, Selection()) == asked
     desk.consumer.idle(NOON)
     assert [one.observation.celsius for one in desk.shelf.points.values()] == [36.5, 37.7]
-    states = [dead_letter.letter(desk.path, one.id) for one in (first, third, fourth)]
+    states = [dead_letter.letter(desk.path, one.position) for one in (first, third, fourth)]
     assert [one.state for one in states if one] == ["replayed", "replayed", "open"]
     assert states[2] is not None
     assert (states[2].attempts, states[2].replay) == (1, False)
@@ -178,40 +137,6 @@ def test_discarding_gives_up_the_payload_and_keeps_the_count(desk: Desk) -> None
     assert desk.books.balanced
 
 
-def test_letters_are_bounded_in_bytes(tmp_path: Path) -> None:
-    """A flood of garbage lets the oldest letters expire, settled ones first, and is counted."""
-    desk = Desk(tmp_path, max_bytes=100_000)
-    for _ in range(100):
-        desk.handle(*[b"x" * 1_000] * 20)
-    kept = dead_letter.letters(desk.path, Selection(), limit=10_000)
-    assert sum(one.size for one in kept) <= 100_000
-    assert [one.position for one in kept] == list(range(2_000, 2_000 - len(kept), -1))
-    assert desk.books.expired == 2_000 - len(kept)
-    assert desk.books.balanced
-    desk.ledger.close()
-
-
-def test_letters_are_bounded_in_age(desk: Desk) -> None:
-    """A letter older than the age to keep expires."""
-    desk.handle(b"garbage", b"garbage")
-    dead_letter.discard(desk.path, Selection(topic="d1"), note="x")
-    desk.ledger.expire(NOON + 30 * DAY)
-    assert desk.books.expired == 0
-    desk.ledger.expire(NOON + 31 * DAY)
-    assert (desk.books.expired, desk.books.dead_discarded) == (1, 1)
-    assert dead_letter.letters(desk.path, Selection()) == []
-    assert desk.books.balanced
-
-
-def test_a_huge_payload_is_described_and_not_kept(desk: Desk) -> None:
-    """Twenty megabytes of garbage give a letter without its payload."""
-    desk.handle(b"g" * (LETTER_BYTES + 1))
-    (letter,) = dead_letter.letters(desk.path, Selection())
-    assert (letter.state, letter.size, letter.payload) == ("expired", LETTER_BYTES + 1, b"")
-    assert (desk.books.expired, desk.books.dead_open) == (1, 0)
-    assert desk.books.balanced
-
-
 def test_letters_are_grouped_and_found(desk: Desk) -> None:
     """Groups tell topic, reason, count and span; filters narrow them."""
     desk.handle(b"garbage", b"garbage", b"garbage")
@@ -222,19 +147,3 @@ def test_letters_are_grouped_and_found(desk: Desk) -> None:
     assert sum(one.count for one in dead_letter.groups(desk.path, Selection(topic="d#"))) == 4
     assert dead_letter.groups(desk.path, Selection(reason="empty")) == []
     assert dead_letter.letter(desk.path, 99) is None
-
-
-def test_a_ledger_of_a_newer_program_is_refused(tmp_path: Path) -> None:
-    """An older program does not touch what a newer one wrote."""
-    Desk(tmp_path).ledger.close()
-    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(LedgerRefused, match="newer Gatehouse"):
-        Ledger.open(tmp_path / "ledger.db")
-
-
-def test_a_damaged_ledger_is_refused(tmp_path: Path) -> None:
-    """A ledger that cannot be read is named, with what to do."""
-    (tmp_path / "ledger.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(LedgerRefused, match=r"ledger\.db.*backup"):
-        Ledger.open(tmp_path / "ledger.db")

@@ -13,6 +13,7 @@ from devices.registry import Registry
 from ingest.journal import Journal
 from ingest.journal_file import list_files
 from ingest.ledger import Ledger
+from ingest.ledger_file import LETTERS, NAME
 from ingest.message import Message
 from ingest.series_consumer import SeriesConsumer
 from ingest.verification import Verification, verify
@@ -75,14 +76,19 @@ def test_right_books_are_right(data: Path) -> None:
             id="a message missing",
         ),
         pytest.param(
-            "DELETE FROM dead_letter WHERE id = 1",
+            "DELETE FROM letter WHERE position = 3",
             "89 dead letters are open and the counters say 90",
             id="a letter missing",
         ),
         pytest.param(
-            "UPDATE dead_letter SET payload = 'x' WHERE position = 3",
+            "UPDATE letter SET payload = 'x' WHERE position = 3",
             "dead letter of position 3 is another message",
             id="a letter changed",
+        ),
+        pytest.param(
+            "UPDATE letter SET kept = kept + 1 WHERE position = 3",
+            "bytes and the counter says",
+            id="a size changed",
         ),
         pytest.param("UPDATE cursor SET position = 400", "ends at 300", id="a cursor ahead"),
         pytest.param("UPDATE cursor SET journal = 'x'", "belongs to journal x", id="another id"),
@@ -95,7 +101,7 @@ def test_right_books_are_right(data: Path) -> None:
 )
 def test_a_wrong_ledger_is_found(data: Path, statement: str, sentence: str) -> None:
     """Whatever is changed in the ledger contradicts the journal or itself."""
-    change(data / "ledger.db", statement)
+    change(data / (LETTERS if " letter " in statement else NAME), statement)
     assert any(sentence in problem for problem in check(data).problems)
 
 

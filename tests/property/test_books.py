@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from devices.clock import DAY, ManualClock
+from devices.clock import DAY, MINUTE, SECOND, ManualClock
 from devices.registry import Registry
 from ingest import dead_letter
 from ingest.books import balance
@@ -27,7 +27,8 @@ from tests.shelf import Shelf, decode, each
 PAYLOADS = st.sampled_from(
     [b"t 36.5", b"t 36.5 37.5", b"t 41.0 36.6", b"i", b"garbage", b"x" * 3_000]
 )
-LETTER_BYTES = 20_000
+LETTER_BYTES = 60_000
+"""Of one topic and minute one of the longest payloads is kept."""
 
 
 class BooksMachine(RuleBasedStateMachine):
@@ -46,9 +47,12 @@ class BooksMachine(RuleBasedStateMachine):
         self.journal = Journal.open(self.root / "journal", min_free_bytes=0)
         self._open()
 
-    @rule(payloads=st.lists(PAYLOADS, min_size=1, max_size=20))
-    def arrive(self, payloads: list[bytes]) -> None:
-        self.clock.advance(1_000)
+    @rule(
+        payloads=st.lists(PAYLOADS, min_size=1, max_size=20),
+        after=st.sampled_from([SECOND, MINUTE]),
+    )
+    def arrive(self, payloads: list[bytes], after: int) -> None:
+        self.clock.advance(after)
         now = self.clock.now()
         self.journal.append(
             [Message(f"d{n % 3}", body, now + n) for n, body in enumerate(payloads)]
