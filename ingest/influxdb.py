@@ -12,18 +12,19 @@ points: StoreHeld, and nothing is dropped.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ingest import influxql
 from ingest.influxdb_address import Address
 from ingest.influxdb_connection import Connection
 from ingest.line_protocol import encode_lines
 from ingest.measurement import measurement_named
-from ingest.point import Point
+from ingest.point import NANOSECONDS, Point
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
 from ingest.refusal import Rejected, StoreHeld
 
 LINES_A_REQUEST = 5_000
+SCANNED_AT_ONCE = 10_000
 CANARY = "gatehouse_canary"
 _CANARY_SECONDS = 5.0
 
@@ -75,14 +76,53 @@ class InfluxStore:
         return found[: check_limit(limit)]
 
     def range(
-        self, measurement: str, device: str, *, since: int, until: int, limit: int = 10_000
+        self,
+        measurement: str,
+        device: str | None = None,
+        *,
+        since: int,
+        until: int,
+        site: str | None = None,
+        grid: str | None = None,
+        limit: int = 10_000,
     ) -> list[Reading]:
-        """Return a device's readings, oldest first; see SeriesReader."""
+        """Return readings, oldest first; see SeriesReader."""
         measurement_named(measurement)
         question = influxql.between(
-            measurement, device, since=since, until=until, limit=check_limit(limit)
+            measurement,
+            {"device": device, "site": site, "grid": grid},
+            since=since * NANOSECONDS,
+            until=until * NANOSECONDS,
+            limit=check_limit(limit),
         )
         return influxql.readings(measurement, self._connection.ask(question))[::-1]
+
+    def scan(
+        self,
+        measurement: str,
+        *,
+        since: int,
+        until: int,
+        device: str | None = None,
+        site: str | None = None,
+        grid: str | None = None,
+    ) -> Iterator[Reading]:
+        """Yield every reading of a span, in the order of time; see SeriesReader."""
+        measurement_named(measurement)
+        filters = {"device": device, "site": site, "grid": grid}
+        begin, end, limit = since * NANOSECONDS, until * NANOSECONDS, SCANNED_AT_ONCE
+        while True:
+            question = influxql.page(measurement, filters, since=begin, until=end, limit=limit)
+            found = influxql.readings(measurement, self._connection.ask(question))
+            if len(found) < limit:
+                yield from found
+                return
+            last = found[-1].time
+            if found[0].time == last:  # More points share a nanosecond than a page holds.
+                limit *= 2
+                continue
+            yield from (reading for reading in found if reading.time < last)
+            begin = last
 
     def aggregate(  # noqa: PLR0913 - the parts of one question
         self,

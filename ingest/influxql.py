@@ -23,13 +23,18 @@ def last(measurement: str, filters: dict[str, str | None]) -> str:
     )
 
 
-def between(measurement: str, device: str, *, since: int, until: int, limit: int) -> str:
-    """Return the question for a device's newest points of a time span, newest first."""
-    where = _where({"device": device}, since, until)
-    return (
-        f"SELECT {_fields(measurement)}, device, channel, site, grid FROM {measurement}{where} "
-        f"ORDER BY time DESC LIMIT {limit}"
-    )
+def between(
+    measurement: str, filters: dict[str, str | None], *, since: int, until: int, limit: int
+) -> str:
+    """Return the question for the newest points of a time span (ns), newest first."""
+    return f"{_points(measurement, filters, since, until)} ORDER BY time DESC LIMIT {limit}"
+
+
+def page(
+    measurement: str, filters: dict[str, str | None], *, since: int, until: int, limit: int
+) -> str:
+    """Return the question for the oldest points of a time span (ns), oldest first."""
+    return f"{_points(measurement, filters, since, until)} ORDER BY time LIMIT {limit}"
 
 
 def windows(
@@ -45,7 +50,8 @@ def windows(
     """Return the question for one value a window."""
     return (
         f"SELECT {function.value}({field}) AS value FROM {measurement}"
-        f"{_where(filters, since, until)} GROUP BY time({window}ms) fill(none)"
+        f"{_where(filters, since * NANOSECONDS, until * NANOSECONDS)} "
+        f"GROUP BY time({window}ms) fill(none)"
     )
 
 
@@ -82,6 +88,11 @@ def _fields(measurement: str) -> str:
     return ", ".join(f'"{field.name}"' for field in MEASUREMENTS[measurement].fields)
 
 
+def _points(measurement: str, filters: dict[str, str | None], since: int, until: int) -> str:
+    where = _where(filters, since, until)
+    return f"SELECT {_fields(measurement)}, device, channel, site, grid FROM {measurement}{where}"
+
+
 def _where(filters: dict[str, str | None], since: int | None = None, until: int = 0) -> str:
     terms = [
         f"{name} = {quoted(tag_text(value))}"
@@ -89,7 +100,7 @@ def _where(filters: dict[str, str | None], since: int | None = None, until: int 
         if value is not None
     ]
     if since is not None:
-        terms += [f"time >= {since * NANOSECONDS}", f"time < {until * NANOSECONDS}"]
+        terms += [f"time >= {since}", f"time < {until}"]
     return f" WHERE {' AND '.join(terms)}" if terms else ""
 
 
@@ -109,6 +120,7 @@ def _reading(fields: tuple[Field, ...], row: dict[str, Any]) -> Reading:
             for field in fields
             if row[field.name] is not None
         },
+        digits=row["time"] % NANOSECONDS,
     )
 
 

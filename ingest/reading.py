@@ -5,15 +5,24 @@ from enum import StrEnum
 import msgspec
 
 from ingest.measurement import FieldKind, measurement_named
+from ingest.point import NANOSECONDS
 
 Value = float | int | bool | str
 
 MAX_READINGS = 50_000
 """Rows one call returns at most, whatever limit it names."""
+END_OF_TIME = (1 << 63) // NANOSECONDS - 1
+"""Milliseconds UTC beyond every time a store can hold: in the year 2262."""
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """One stored point; ``at`` is milliseconds UTC, fields that say nothing are left out."""
+    """One stored point.
+
+    Attributes:
+        at: Milliseconds UTC.
+        fields: Those that say something.
+        digits: Nanoseconds beyond ``at``, 0 to 999,999; they tell events of a millisecond apart.
+    """
 
     at: int
     device: str
@@ -21,6 +30,12 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     site: str
     grid: str
     fields: dict[str, Value]
+    digits: int = 0
+
+    @property
+    def time(self) -> int:
+        """Nanoseconds UTC."""
+        return self.at * NANOSECONDS + self.digits
 
 
 class Bucket(msgspec.Struct, frozen=True, gc=False):
@@ -37,6 +52,7 @@ class Function(StrEnum):
     MAX = "max"
     MIN = "min"
     COUNT = "count"
+    SUM = "sum"
 
 
 def check_limit(limit: int) -> int:

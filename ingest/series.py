@@ -1,6 +1,6 @@
 """Series stores: what each of them does, and which one an address names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -42,11 +42,36 @@ class SeriesReader(Protocol):
         ...
 
     def range(
-        self, measurement: str, device: str, *, since: int, until: int, limit: int = 10_000
+        self,
+        measurement: str,
+        device: str | None = None,
+        *,
+        since: int,
+        until: int,
+        site: str | None = None,
+        grid: str | None = None,
+        limit: int = 10_000,
     ) -> list[Reading]:
-        """Return a device's readings, oldest first; beyond the limit, the newest of them.
+        """Return readings, oldest first; beyond the limit, the newest of them.
 
         ``since`` is included, ``until`` is not.
+        """
+        ...
+
+    def scan(
+        self,
+        measurement: str,
+        *,
+        since: int,
+        until: int,
+        device: str | None = None,
+        site: str | None = None,
+        grid: str | None = None,
+    ) -> Iterator[Reading]:
+        """Yield every reading of a span, however many, a page at a time.
+
+        What was stored before the first is asked for comes exactly once; what is stored meanwhile
+        may come or not. Each series comes in the order of time.
         """
         ...
 

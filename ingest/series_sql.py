@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - names come from closed lists, and every value is bound.
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from ingest.measurement import MEASUREMENTS, Field, FieldKind, Measurement, tag_text
@@ -33,6 +34,8 @@ CANARY = """
     INSERT INTO canary VALUES (1, 1) ON CONFLICT DO UPDATE SET written = written + 1"""
 
 
+_ROWS_A_STATEMENT = 50
+"""A statement for many rows takes a fifth less CPU than one for each; more rows gain no more."""
 _PAGE_BYTES = 16 * 1024
 _CHECKPOINT_PAGES = 1_024
 _CACHE_KIB = 32 * 1024
@@ -100,6 +103,23 @@ def between(measurement: str, condition: str) -> str:
         WHERE {condition} ORDER BY point.time DESC LIMIT ?"""
 
 
+def series(condition: str) -> str:
+    """Return the question for the series: number, device, channel, site, grid."""
+    return f"""
+        SELECT id, device, channel, site, grid FROM series
+        WHERE {condition} ORDER BY device, channel, id"""
+
+
+def page(measurement: str) -> str:
+    """Return the question for a series' points, oldest first.
+
+    Its values: number of the series, time after which, time before which, how many at most.
+    """
+    return f"""
+        SELECT point.time, {_columns(measurement)} FROM {measurement} AS point
+        WHERE series = ? AND time > ? AND time < ? ORDER BY time LIMIT ?"""
+
+
 def windows(measurement: str, field: str, function: Function, window: int, condition: str) -> str:
     """Return the question for one value a window of milliseconds, oldest first."""
     name = {"mean": "avg"}.get(function.value, function.value)
@@ -124,7 +144,20 @@ def reading(fields: tuple[Field, ...], row: tuple[Any, ...]) -> Reading:
             for field, value in zip(fields, values, strict=True)
             if value is not None
         },
+        digits=time % NANOSECONDS,
     )
+
+
+def upsert(
+    connection: sqlite3.Connection, measurement: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Write rows of number of the series, time and fields, inside a transaction."""
+    one, many = _UPSERTS[measurement]
+    together = len(rows) // _ROWS_A_STATEMENT * _ROWS_A_STATEMENT
+    for start in range(0, together, _ROWS_A_STATEMENT):
+        rows_now = rows[start : start + _ROWS_A_STATEMENT]
+        connection.execute(many, [value for row in rows_now for value in row])
+    connection.executemany(one, rows[together:])
 
 
 def _table(measurement: Measurement) -> str:
@@ -139,15 +172,19 @@ def _columns(measurement: str) -> str:
     return ", ".join(f"point.{field.name}" for field in MEASUREMENTS[measurement].fields)
 
 
-def _upsert(measurement: Measurement) -> str:
+def _upsert(measurement: Measurement, rows: int) -> str:
     # A field that is not said again stays, as in InfluxDB.
     names = [field.name for field in measurement.fields]
     updates = ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in names)
-    holes = ", ".join("?" for _ in range(len(names) + 2))
+    holes = f"({', '.join('?' for _ in range(len(names) + 2))})"
     return (
-        f"INSERT INTO {measurement.name} (series, time, {', '.join(names)}) VALUES ({holes}) "
-        f"ON CONFLICT DO UPDATE SET {updates}"
+        f"INSERT INTO {measurement.name} (series, time, {', '.join(names)}) "
+        f"VALUES {', '.join([holes] * rows)} ON CONFLICT DO UPDATE SET {updates}"
     )
 
 
-UPSERTS = {name: _upsert(measurement) for name, measurement in MEASUREMENTS.items()}
+_UPSERTS = {
+    name: (_upsert(measurement, 1), _upsert(measurement, _ROWS_A_STATEMENT))
+    for name, measurement in MEASUREMENTS.items()
+}
+"""By measurement: the statement for one row, and that for many."""

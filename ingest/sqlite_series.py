@@ -8,19 +8,22 @@ meets itself; ``last`` keeps each series' newest time, because finding it would 
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from ingest import series_sql as sql
 from ingest.measurement import MEASUREMENT_OF, MEASUREMENTS, measurement_named
-from ingest.point import Point, Series
+from ingest.point import NANOSECONDS, Point, Series
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
 from ingest.refusal import Rejected, StoreHeld
 
+SCANNED_AT_ONCE = 10_000
 _BUSY_SECONDS = 5.0
 _INT64 = 1 << 63
+_BY_SERIES = itemgetter(0)
 _Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -36,13 +39,17 @@ class SqliteStore:
 
     def write(self, points: Sequence[Point]) -> Sequence[Rejected]:
         """Store all points except those it returns; see SeriesStore."""
-        rejected = _rejected(points)
+        fields = [
+            MEASUREMENT_OF[one.observation.__class__].values(one.observation) for one in points
+        ]
+        rejected = _rejected(fields)
         if rejected:
             poison = {refusal.index for refusal in rejected}
             points = [point for index, point in enumerate(points) if index not in poison]
+            fields = [values for index, values in enumerate(fields) if index not in poison]
         with self._lock:
             try:
-                self._store(self._connection(), points)
+                self._store(self._connection(), points, fields)
             except sqlite3.Error as error:
                 self._ids.clear()  # What this transaction registered was rolled back.
                 raise self._held(error) from error
@@ -73,13 +80,48 @@ class SqliteStore:
         return [sql.reading(fields, row) for row in rows]
 
     def range(
-        self, measurement: str, device: str, *, since: int, until: int, limit: int = 10_000
+        self,
+        measurement: str,
+        device: str | None = None,
+        *,
+        since: int,
+        until: int,
+        site: str | None = None,
+        grid: str | None = None,
+        limit: int = 10_000,
     ) -> list[Reading]:
-        """Return a device's readings, oldest first; see SeriesReader."""
+        """Return readings, oldest first; see SeriesReader."""
         fields = measurement_named(measurement).fields
-        where, values = sql.where(measurement, {"device": device}, since, until)
+        filters = {"device": device, "site": site, "grid": grid}
+        where, values = sql.where(measurement, filters, since, until)
         rows = self._ask(sql.between(measurement, where), (*values, check_limit(limit)))
         return [sql.reading(fields, row) for row in reversed(rows)]
+
+    def scan(
+        self,
+        measurement: str,
+        *,
+        since: int,
+        until: int,
+        device: str | None = None,
+        site: str | None = None,
+        grid: str | None = None,
+    ) -> Iterator[Reading]:
+        """Yield every reading of a span, series by series; see SeriesReader.
+
+        No transaction stays open between two pages, so a slow taker holds no checkpoint up.
+        """
+        fields = measurement_named(measurement).fields
+        where, values = sql.where(measurement, {"device": device, "site": site, "grid": grid})
+        question, end = sql.page(measurement), until * NANOSECONDS
+        for number, *tags in self._ask(sql.series(where), values):
+            after = since * NANOSECONDS - 1
+            rows: Sequence[tuple[Any, ...]] = [()] * SCANNED_AT_ONCE
+            while len(rows) == SCANNED_AT_ONCE:
+                rows = self._ask(question, (number, after, end, SCANNED_AT_ONCE))
+                for time, *said in rows:
+                    yield sql.reading(fields, (time, *tags, *said))
+                after = rows[-1][0] if rows else end
 
     def aggregate(  # noqa: PLR0913 - the parts of one question
         self,
@@ -109,20 +151,25 @@ class SqliteStore:
                 self._open.close()
                 self._open = None
 
-    def _store(self, connection: sqlite3.Connection, points: Sequence[Point]) -> None:
+    def _store(
+        self,
+        connection: sqlite3.Connection,
+        points: Sequence[Point],
+        fields: Sequence[tuple[Any, ...]],
+    ) -> None:
         rows: _Rows = {name: [] for name in MEASUREMENTS}
         newest: dict[int, int] = {}
         ids = self._ids
         with connection:
-            for point in points:
+            for point, values in zip(points, fields, strict=True):
                 series, time = point.series, point.time
                 number = ids.get(series.key) or self._register(connection, series)
-                rows[series.measurement].append((number, time, *_fields(point)))
+                rows[series.measurement].append((number, time, *values))
                 if time > newest.get(number, 0):
                     newest[number] = time
             for name, measured in rows.items():
-                if measured:
-                    connection.executemany(sql.UPSERTS[name], measured)
+                measured.sort(key=_BY_SERIES)  # Each series' page is then looked for once.
+                sql.upsert(connection, name, measured)
             connection.executemany(sql.UPSERT_LAST, newest.items())
 
     def _register(self, connection: sqlite3.Connection, series: Series) -> int:
@@ -162,28 +209,22 @@ class SqliteStore:
         return StoreHeld(f"{self._path}: {error}; check the disk's space and the file's owner")
 
 
-def _rejected(points: Sequence[Point]) -> list[Rejected]:
+def _rejected(fields: Sequence[tuple[Any, ...]]) -> list[Rejected]:
     """Return the points that cannot be stored; mostly one look at all numbers together is enough.
 
     The sum of the sizes is finite and small only if each of them is.
     """
     numbers = [
         abs(value)
-        for point in points
-        for value in _fields(point)
+        for values in fields
+        for value in values
         if value.__class__ is float or value.__class__ is int
     ]
     if sum(numbers) < _INT64:
         return []
     return [
-        Rejected(index, words)
-        for index, point in enumerate(points)
-        if (words := _fault(_fields(point)))
+        Rejected(index, words) for index, values in enumerate(fields) if (words := _fault(values))
     ]
-
-
-def _fields(point: Point) -> tuple[Any, ...]:
-    return MEASUREMENT_OF[point.observation.__class__].values(point.observation)
 
 
 def _fault(fields: tuple[Any, ...]) -> str:

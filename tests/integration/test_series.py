@@ -1,5 +1,6 @@
 """One conformance suite for every series store: the same answers from each of them."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from devices.registry import History, Place, PlaceKind, Registry
 from ingest.measurement import MEASUREMENTS
 from ingest.message import Message
 from ingest.point import NANOSECONDS, Point, PointEncoder
+from ingest.reading import END_OF_TIME
 from ingest.series import Bucket, Function, SeriesStore, open_store
 from tests.observed import fields_of
 from tests.property.test_line_protocol import points
@@ -166,6 +168,94 @@ def test_range_is_bounded_on_every_side(store: SeriesStore) -> None:
         celsius(0, NIGHT, limit=1_000_000)
 
 
+def test_range_of_a_place(store: SeriesStore) -> None:
+    """Without a device, everything of a grid or site, as it was placed then, in order of time."""
+    store.write(encoded([gun(NIGHT, 36.0), gun(NIGHT + HOUR, 38.0)]))
+    store.write(encoded([meter(number, NIGHT + number, 1.0) for number in range(3)]))
+
+    def devices(measurement: str, **filters: str) -> list[str]:
+        read = store.range(measurement, since=NIGHT, until=NIGHT + DAY, **filters)
+        return [reading.device for reading in read]
+
+    assert devices("electricity", grid="west-1") == ["meter 0", "meter 1", "meter 2"]
+    assert devices("electricity", site="east side") == []
+    assert devices("temperature", site="west") == ["gun"]
+    assert devices("temperature") == ["gun", "gun"]
+
+
+PAGE = 4
+"""Readings a scan brings at once, in the tests below."""
+
+
+@pytest.fixture
+def paged(store: SeriesStore, monkeypatch: pytest.MonkeyPatch) -> SeriesStore:
+    """A store that scans in small pages."""
+    monkeypatch.setattr(sys.modules[type(store).__module__], "SCANNED_AT_ONCE", PAGE)
+    return store
+
+
+def test_scan_gives_every_reading_once(paged: SeriesStore) -> None:
+    """Over many pages, series and ties, each with its nanoseconds, and each series in order."""
+    same = [Point(one.series, one.observation, NIGHT * NANOSECONDS) for one in _of_many(2 * PAGE)]
+    written = [*same, *encoded([gun(NIGHT + step, 36.0) for step in range(3 * PAGE)])]
+    written += encoded([meter(0, NIGHT + step, 1.0, "ab"[step % 2]) for step in range(PAGE)])
+    paged.write(written)
+    found = [
+        (name, one.device, one.channel, one.site, one.grid, one.time)
+        for name in ("temperature", "electricity")
+        for one in paged.scan(name, since=0, until=END_OF_TIME)
+    ]
+    assert sorted(found) == sorted(
+        (at.measurement, at.device, at.channel, at.site, at.grid, point.time)
+        for point in written
+        for at in [point.series]
+    )
+    guns = [time for _, device, *_, time in found if device == "gun"]
+    assert guns == sorted(guns)
+
+
+def test_scan_keeps_to_its_bounds(paged: SeriesStore) -> None:
+    """Since is included, until is not; a device, site or grid alone."""
+    paged.write(encoded([gun(NIGHT + step * MINUTE, 36.0) for step in range(70)]))
+    paged.write(_of_many(3))
+
+    def times(**filters: Any) -> list[int]:
+        bounds = {"since": NIGHT + MINUTE, "until": NIGHT + 70 * MINUTE, **filters}
+        return [(one.at - NIGHT) // MINUTE for one in paged.scan("temperature", **bounds)]
+
+    assert times() == list(range(1, 70))
+    assert times(until=NIGHT + 3 * MINUTE) == [1, 2]
+    assert times(site="west") == list(range(60, 70))
+    assert times(grid="east-3", since=0, device="gun") == list(range(60))
+    assert times(device="nobody") == []
+
+
+def test_scan_is_not_disturbed_by_writing(paged: SeriesStore) -> None:
+    """What was there before the first reading comes once, though the store is written meanwhile."""
+    paged.write(encoded([gun(NIGHT + step * MINUTE, 36.0) for step in range(20)]))
+    seen = []
+    for reading in paged.scan("temperature", since=0, until=END_OF_TIME):
+        seen.append(reading.at)
+        if len(seen) in (1, 10):
+            again = [gun(NIGHT + step * MINUTE, 36.0) for step in range(20)]
+            paged.write(encoded([*again, gun(NIGHT - DAY, 35.0), meter(0, NIGHT, 1.0)]))
+    known = [NIGHT + step * MINUTE for step in range(20)]
+    assert [at for at in seen if at >= NIGHT] == known
+    assert len(seen) <= 21
+
+
+def _of_many(count: int) -> list[Point]:
+    """Return a point of each of so many thermometers, before midnight."""
+    return encoded(
+        [
+            Temperature(
+                device_id=f"t{number}", observed_at=NIGHT - 1, received_at=NIGHT, celsius=20.0
+            )
+            for number in range(count)
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("function", "values"),
     [
@@ -173,6 +263,7 @@ def test_range_is_bounded_on_every_side(store: SeriesStore) -> None:
         (Function.MAX, [2.0, 4.0]),
         (Function.MIN, [1.0, 4.0]),
         (Function.COUNT, [2.0, 1.0]),
+        (Function.SUM, [3.0, 4.0]),
     ],
 )
 def test_aggregate(store: SeriesStore, function: Function, values: list[float]) -> None:
@@ -294,3 +385,4 @@ def test_any_point_comes_back_as_it_was(store: SeriesStore, batch: Point) -> Non
     said = {name: value for name, value in fields_of(batch).items() if value is not None}
     assert found
     assert any(said.items() <= reading.fields.items() for reading in found)
+    assert batch.time in {reading.time for reading in found}

@@ -76,11 +76,11 @@ def show_device(
         raise HTTPException(404)
     device, place = devices[device_id]
     since = now - int(days) * DAY
-    span = {"since": since, "until": now + 1}
     history, crossings, line = History(), list[Reading](), None
     with suppress(StoreHeld):
-        history = read_history(context.series(), device_id, **span)
-        crossings = context.series().range("crossing", device_id, limit=CROSSINGS, **span)
+        store, until = context.series(), now + 1
+        history = read_history(store, device_id, since=since, until=until)
+        crossings = store.range("crossing", device_id, since=since, until=until, limit=CROSSINGS)
         line = _line(context, viewer.account, devices, device_id)
     near = _thresholds(context.thresholds, history.field, place)
     lines = history.lines
