@@ -89,6 +89,12 @@ class RuleStates:
             self.slots[key] = slot
 
 
+def read_states(connection: Connection, rule: Rule[Any]) -> dict[str, Any]:
+    """Return the states of a rule's keys as they were last written; for who only looks."""
+    rows = connection.execute(select(table.c.key, table.c.state).where(table.c.rule == rule.name))
+    return {key: msgspec.msgpack.decode(encoded, type=rule.state) for key, encoded in rows}
+
+
 class Agenda:
     """What is due when; an entry that is no longer true is dropped when its time comes."""
 

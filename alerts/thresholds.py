@@ -183,6 +183,15 @@ class DeviceThresholds(BaseModel):
     battery_good_percent: float = Field(
         default=20, description="at or above it it has been changed."
     )
+    clock_ahead_minutes: float = Field(
+        default=3, ge=1, description="A device's clock that is further ahead of ours is off,"
+    )
+    clock_behind_minutes: float = Field(
+        default=5,
+        ge=1,
+        description="as is one that was further behind in every message of an hour; "
+        "within half of both it is right again.",
+    )
 
 
 class Thresholds(BaseModel):

@@ -1,9 +1,12 @@
-"""The devices an account may see, with what they last said. Pure."""
+"""The devices an account may see, with what they last said and what is wrong with them."""
 
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
+from sqlalchemy import Connection
 
+from alerts.rule_state import read_states
+from alerts.rules.clock import ClockOff, ClockState
 from dashboards import access
 from dashboards.account import Account
 from devices.registry import Device, Place, Registry
@@ -18,6 +21,7 @@ class DeviceLine(msgspec.Struct, frozen=True):
         seen_at: Time of its newest observation, milliseconds UTC; None if none is stored.
         battery: Percent, where it says so.
         is_silent: Longer without an observation than its profile allows.
+        clock: What is known of its clock where that is off, else None.
     """
 
     device: Device
@@ -25,6 +29,7 @@ class DeviceLine(msgspec.Struct, frozen=True):
     seen_at: int | None
     battery: float | None
     is_silent: bool
+    clock: ClockState | None = None
 
 
 def visible_devices(
@@ -40,12 +45,19 @@ def visible_devices(
     return found
 
 
+def wrong_clocks(connection: Connection) -> dict[str, ClockState]:
+    """Return what is known of each clock that is off, by its device's id."""
+    states: dict[str, ClockState] = read_states(connection, ClockOff())
+    return {key.removeprefix("device:"): one for key, one in states.items() if one.is_off}
+
+
 def list_devices(
     devices: Mapping[str, tuple[Device, Place | None]],
     readings: Iterable[Reading],
     *,
     silent_after: Callable[[str], int | None],
     now: int,
+    clocks: Mapping[str, ClockState],
 ) -> list[DeviceLine]:
     """Return a line for each device, silent ones first, then by id.
 
@@ -67,6 +79,7 @@ def list_devices(
             seen_at=seen.get(device.id),
             battery=battery.get(device.id),
             is_silent=_is_silent(seen.get(device.id), silent_after(device.profile), now),
+            clock=clocks.get(device.id),
         )
         for device, place in devices.values()
     ]

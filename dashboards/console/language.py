@@ -80,5 +80,14 @@ def age(at: int, *, now: int, translations: gettext.NullTranslations) -> str:
     return say("%(num)d day ago", "%(num)d days ago", n) % {"num": n}
 
 
+def span(milliseconds: int, *, translations: gettext.NullTranslations) -> str:
+    """Return how long something is, in whole numbers of its largest unit."""
+    if milliseconds < HOUR:
+        return translations.gettext("%(num)d min") % {"num": milliseconds // MINUTE}
+    if milliseconds < DAY:
+        return translations.gettext("%(num)d h") % {"num": milliseconds // HOUR}
+    return translations.gettext("%(num)d d") % {"num": milliseconds // DAY}
+
+
 def _local(at: int, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(at / SECOND, UTC).astimezone(zone)

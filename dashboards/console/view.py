@@ -105,4 +105,7 @@ def _time_filters(language: str, translations: gettext.NullTranslations) -> dict
     def age(page: TemplateContext, at: int) -> str:
         return languages.age(at, now=page["now"], translations=translations)
 
-    return {"short": short, "exact": exact, "age": age}
+    def span(milliseconds: int) -> str:
+        return languages.span(milliseconds, translations=translations)
+
+    return {"short": short, "exact": exact, "age": age, "span": span}

@@ -165,6 +165,9 @@ _EVIDENCE = {
     "base_w": mark("base load, W"),
     "ahead_minutes": mark("clock set back by minutes"),
     "battery_percent": mark("battery, %"),
+    "clock_ahead_minutes": mark("its clock is ahead by minutes"),
+    "clock_behind_minutes": mark("its clock is behind by minutes"),
+    "clock_says": mark("its clock says"),
     "day": mark("day"),
     "days": mark("days lived in"),
     "damaged": mark("damaged files"),
@@ -313,7 +316,7 @@ GUIDE: Mapping[str, tuple[str, ...]] = MappingProxyType(
             mark("A resident whose face the camera does not know: enrol again."),
         ),
         "device": (
-            mark("Look at the device: power, battery, network."),
+            mark("Look at the device: power, battery, network, clock."),
             mark("Until it works, measure or count there by hand."),
         ),
         "system": (

@@ -1,15 +1,16 @@
 """``gatehouse devices``: what is registered and when it was last heard."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
+from alerts.rules.clock import ClockState
 from dashboards.account import Account
-from dashboards.device_list import DeviceLine, list_devices, visible_devices
-from devices.clock import SECOND, rfc3339
+from dashboards.device_list import DeviceLine, list_devices, visible_devices, wrong_clocks
+from devices.clock import MINUTE, SECOND, rfc3339
 from devices.registry import Role
 from devices.registry_store import load as load_registry
 from gatehouse.database import open_database
@@ -40,13 +41,15 @@ def list_(
     silent: Annotated[bool, typer.Option("--silent", help="Only those silent too long.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
 ) -> None:
-    """List devices, silent ones first: last seen, battery, profile, place.
+    """List devices, silent ones first: last seen, battery, profile, place, a clock that is off.
 
     Example: gatehouse devices list --silent
     """
     settings = load()
     database = open_database(settings)
     registry = load_registry(database)
+    with database.connect() as connection:
+        clocks = wrong_clocks(connection)
     database.dispose()
     silence = {profile.name: profile.silent_after for profile in make_decoder(settings)[1]}
     now = settings.clock.now()
@@ -55,6 +58,7 @@ def list_(
         _newest_readings(settings),
         silent_after=silence.get,
         now=now,
+        clocks=clocks,
     )
     shown = [line for line in lines if line.is_silent] if silent else lines
     if as_json:
@@ -91,15 +95,25 @@ def _as_json(line: DeviceLine) -> dict[str, object]:
         "last_seen": rfc3339(line.seen_at) if line.seen_at else None,
         "battery": line.battery,
         "silent": line.is_silent,
+        "clock_offset_seconds": line.clock.offset // SECOND if line.clock else None,
+        "clock_off_since": rfc3339(line.clock.since) if line.clock else None,
     }
 
 
 def _as_text(line: DeviceLine, zone: ZoneInfo) -> str:
-    seen = "never"
-    if line.seen_at is not None:
-        local = datetime.fromtimestamp(line.seen_at // SECOND, UTC).astimezone(zone)
-        seen = f"{local:%Y-%m-%d %H:%M}"
+    seen = "never" if line.seen_at is None else _local(line.seen_at, zone)
     mark = "silent" if line.is_silent else "ok"
     battery = "" if line.battery is None else f"{line.battery:g} %"
     device = f"{line.device.id:<28} {line.device.profile:<26}"
-    return f"{mark:<7} {device} {seen:<17} {battery:<6} {_where(line)}"
+    clock = "" if line.clock is None else f"  {_of_clock(line.clock, zone)}"
+    return f"{mark:<7} {device} {seen:<17} {battery:<6} {_where(line)}{clock}"
+
+
+def _of_clock(clock: ClockState, zone: ZoneInfo) -> str:
+    side = "ahead" if clock.offset > 0 else "behind"
+    span = timedelta(minutes=abs(clock.offset) // MINUTE)
+    return f"clock: {span} {side}, since {_local(clock.since, zone)}"
+
+
+def _local(at: int, zone: ZoneInfo) -> str:
+    return f"{datetime.fromtimestamp(at // SECOND, UTC).astimezone(zone):%Y-%m-%d %H:%M}"

@@ -208,4 +208,4 @@ def test_a_local_time_is_the_candidate_nearest_arrival(offset: int, name: str) -
     wall = datetime.fromtimestamp(at / 1000, UTC).astimezone(ZoneInfo(name))
     text = wall.strftime("%Y-%m-%dT%H:%M:%S")
     arrival = Arrival(at + 2_000, TimeSource.ARRIVAL, None, ZoneInfo(name))
-    assert judge_time(text, arrival, "d") == (at, TimeSource.DEVICE)
+    assert judge_time(text, arrival, "d") == (at, TimeSource.DEVICE, None)

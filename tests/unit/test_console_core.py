@@ -142,6 +142,19 @@ def test_masking_keeps_shape_and_hides_what_can_be_about_a_person() -> None:
 
 
 @pytest.mark.parametrize(
+    ("payload", "outline"),
+    [
+        (b"4,37.6,1", "‹8 bytes, not JSON› 9,99.9,9"),
+        ('{"name":"孙美丽",'.encode(), '‹20 bytes, not JSON› {"xxxx":"xxx",'),
+        (b"a\x1b[0m", "‹5 bytes, not JSON› x·[9x"),
+    ],
+)
+def test_masked_text_keeps_its_separators_only(payload: bytes, outline: str) -> None:
+    """What a profile has to split is shown; digits and letters in any script are not."""
+    assert mask(payload) == outline
+
+
+@pytest.mark.parametrize(
     "payload", [b"", b"{bad", b"\xff\xfe", b"[" * 100_000, b"9" * 10_000, b'["x"]' * 2]
 )
 def test_masking_survives_anything(payload: bytes) -> None:
@@ -226,7 +239,7 @@ def test_silent_devices_come_first() -> None:
         Reading(NOW - 4 * HOUR, "b", "", "", "", {"battery": 80.0}),
     ]
     allowed = {"slow": 4 * HOUR, "quick": HOUR, "never": None}
-    lines = list_devices(devices, readings, silent_after=allowed.get, now=NOW)
+    lines = list_devices(devices, readings, silent_after=allowed.get, now=NOW, clocks={})
     assert [(line.device.id, line.is_silent) for line in lines] == [
         ("b", True),
         ("d", True),
@@ -243,7 +256,7 @@ def test_a_gateway_is_seen_through_its_devices() -> None:
         "meter": (Device("meter", "quick", gateway="dtu"), None),
     }
     readings = [Reading(NOW - MINUTE, "meter", "", "", "", {"power_w": 60.0})]
-    lines = list_devices(devices, readings, silent_after=lambda _: HOUR, now=NOW)
+    lines = list_devices(devices, readings, silent_after=lambda _: HOUR, now=NOW, clocks={})
     assert [(line.device.id, line.seen_at) for line in lines] == [
         ("dtu", NOW - MINUTE),
         ("meter", NOW - MINUTE),

@@ -16,7 +16,7 @@ from dashboards.console.context import ConsoleContext
 from dashboards.console.history import History, read_history
 from dashboards.console.view import render
 from dashboards.console.visit import Context, Viewer
-from dashboards.device_list import DeviceLine, list_devices, visible_devices
+from dashboards.device_list import DeviceLine, list_devices, visible_devices, wrong_clocks
 from devices.clock import DAY, MINUTE
 from devices.registry import Device, Place
 from ingest.measurement import MEASUREMENTS
@@ -46,8 +46,14 @@ def show_list(
         readings, is_held = _last_readings(context, site=viewer.account.site), False
     except StoreHeld:
         readings, is_held = [], True
-    lines = list_devices(devices, readings, silent_after=context.silent_after, now=now)
     with context.database.connect() as connection:
+        lines = list_devices(
+            devices,
+            readings,
+            silent_after=context.silent_after,
+            now=now,
+            clocks=wrong_clocks(connection),
+        )
         buildings = places.name_buildings(connection, (_building(line) for line in lines))
     found = [line for line in lines if _matches(line, buildings, search)]
     return render(
@@ -88,6 +94,7 @@ def show_device(
     with context.database.connect() as connection:
         buildings = places.name_buildings(connection, (place.building if place else None,))
         sites = places.name_sites(connection)
+        clock = wrong_clocks(connection).get(device_id)
     return render(
         request,
         viewer.visit,
@@ -101,6 +108,7 @@ def show_device(
         window_minutes=history.window and history.window // MINUTE,
         is_highest=history.function is Function.MAX,
         line=line,
+        clock=clock,
         crossings=crossings[::-1],
         days=days,
         rows=history.rows(TABLE_ROWS),
@@ -132,6 +140,7 @@ def _line(context: ConsoleContext, viewer: Account, devices: Devices, device_id:
         _last_readings(context, **where),
         silent_after=context.silent_after,
         now=context.clock.now(),
+        clocks={},
     )
     return next(line for line in lines if line.device.id == device_id)
 
