@@ -213,6 +213,15 @@ class Registry:
         """Return where the device stood at a time, with times between which it stood just there."""
         return self._bindings.stay(device_id, when)
 
+    def stays_in(self, household: str) -> list[tuple[str, int, int]]:
+        """Return which devices stood in a household: device, since, until (excluded), by device."""
+        return sorted(
+            (device, since, FOREVER if until is None else until)
+            for device, spans in self._bindings.items()
+            for since, until, place in spans
+            if place.household == household
+        )
+
     def zone(self, site: str) -> ZoneInfo:
         """Return a site's time zone; UTC for a site nobody registered."""
         return self.zones.get(site) or ZoneInfo("UTC")

@@ -1,7 +1,7 @@
 """One conformance suite for every series store: the same answers from each of them."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from devices.observation import (
     Temperature,
 )
 from devices.registry import History, Place, PlaceKind, Registry
+from ingest import household_series
 from ingest.measurement import MEASUREMENTS
 from ingest.message import Message
 from ingest.point import NANOSECONDS, Point, PointEncoder
-from ingest.reading import END_OF_TIME
+from ingest.reading import END_OF_TIME, Reading, Value
 from ingest.series import Bucket, Function, SeriesStore, open_store
 from tests.observed import fields_of
 from tests.property.test_line_protocol import points
@@ -306,6 +307,59 @@ def test_aggregate_keeps_to_its_filters(store: SeriesStore) -> None:
     assert value("temperature", "celsius", Function.MIN, site="west") == [38.0]
     assert value("temperature", "celsius", Function.COUNT, grid="east-3") == [1.0]
     assert value("temperature", "celsius", Function.COUNT, grid="nowhere") == []
+
+
+FLAT = Place(kind=PlaceKind.HOUSEHOLD, site="west", grid="west-1", household="w-2")
+MOVES = Registry(
+    bindings=History(
+        [
+            ("meter 0", (0, None, FLAT)),
+            ("meter 1", (0, NIGHT + 2 * MINUTE, FLAT)),
+            ("meter 1", (NIGHT + 2 * MINUTE, None, WEST)),
+            ("meter 2", (0, None, WEST)),
+            ("gun", (0, NIGHT, WEST)),
+            ("gun", (NIGHT, NIGHT + DAY, FLAT)),
+        ]
+    )
+)
+"""Of flat w-2 is meter 0, meter 1 until two minutes past midnight, and the gun for a day."""
+
+
+def test_a_household_is_what_stood_in_it_and_when(store: SeriesStore) -> None:
+    """Each device counts for the time in which it was bound to the flat, and no other."""
+    times = [NIGHT + step * MINUTE for step in range(4)]
+    store.write(encoded([meter(0, at, 10.0 + step) for step, at in enumerate(times)]))
+    store.write(encoded([meter(1, at, 20.0 + step, "a") for step, at in enumerate(times)]))
+    store.write(encoded([meter(2, at, 99.0) for at in times]))
+    store.write(encoded([gun(NIGHT - 1, 35.0), gun(NIGHT, 36.0), gun(NIGHT + DAY, 37.0)]))
+    stays = MOVES.stays_in("w-2")
+
+    def watts(readings: Iterable[Reading]) -> list[Value]:
+        return [reading.fields["power_w"] for reading in readings]
+
+    def hour(function: Function) -> list[Bucket]:
+        return household_series.aggregate(
+            *(store, stays, "electricity", "power_w", function),
+            window=HOUR,
+            since=NIGHT,
+            until=NIGHT + HOUR,
+        )
+
+    def ask(answer: Callable[..., Iterable[Reading]], **bounds: int) -> list[Value]:
+        span = {"since": NIGHT, "until": NIGHT + HOUR, **bounds}
+        return watts(answer(store, stays, "electricity", **span))
+
+    assert sorted(ask(household_series.scan)) == [10.0, 11.0, 12.0, 13.0, 20.0, 21.0]
+    assert ask(household_series.read, limit=3) == [21.0, 12.0, 13.0]
+    assert ask(household_series.read, until=NIGHT + 1) == [10.0, 20.0]
+    assert watts(household_series.last(store, stays, "electricity")) == [13.0, 21.0]
+    [reading] = household_series.last(store, stays, "temperature")
+    assert reading.fields["celsius"] == 36.0
+    assert hour(Function.COUNT) == [Bucket(NIGHT, 6.0)]
+    assert hour(Function.MEAN) == [Bucket(NIGHT, 87.0 / 6)]
+    assert hour(Function.MAX) == [Bucket(NIGHT, 21.0)]
+    assert hour(Function.MIN) == [Bucket(NIGHT, 10.0)]
+    assert MOVES.stays_in("nowhere") == []
 
 
 @pytest.mark.parametrize(
