@@ -42,12 +42,23 @@ IDLE_S = 0.2
 _STOP_S = 1.5
 _RETRY_BASE_S = 0.2
 _RETRY_CAP_S = 30.0
+LEFT_ALONE_S = 300.0
+"""The longest that a consumer is left alone because it asks for it."""
 
 log = structlog.get_logger()
 
 
 class Held(Exception):
-    """Cannot be handled now; waiting helps. The sentence says what it waits for."""
+    """Cannot be handled now; waiting helps.
+
+    Args:
+        sentence: What it waits for.
+        retry_after: Seconds not to ask again, at most :data:`LEFT_ALONE_S`.
+    """
+
+    def __init__(self, sentence: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
 
 
 class CursorRefused(JournalError):
@@ -176,7 +187,7 @@ class Follower:
             try:
                 self._step()
             except Held as held:
-                self._hold(str(held))
+                self._hold(held)
         try:
             self._consumer.close()
         except Held as held:
@@ -204,17 +215,18 @@ class Follower:
             self._held = ""
         self._backoff.reset()
 
-    def _hold(self, sentence: str) -> None:
+    def _hold(self, held: Held) -> None:
         """Wait, then go on from behind the durable cursor."""
+        sentence = str(held)
         if not self._held:
             log.warning("follower_held", follower=self.name, why=sentence, cursor=self.position)
         self._held = sentence
         self._idled = 0.0
-        self._stopping.wait(self._backoff.next())
+        self._stopping.wait(max(self._backoff.next(), min(held.retry_after, LEFT_ALONE_S)))
         try:
             self.position = self.durable = _durable_position(self._consumer)
-        except Held as held:
-            self._held = str(held)
+        except Held as other:
+            self._held = str(other)
         if self._current is not None and self._current[0].base != self.position + 1:
             self._current = None
 

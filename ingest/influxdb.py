@@ -2,26 +2,30 @@
 
 ``write`` returns when the server has acknowledged every point with 204, so a point is as durable
 as the server makes it; a crash between that and the cursor's commit writes the points again, which
-changes nothing. A refused batch (400, 413, 422) is halved until the poison points are alone: what
-became of their neighbours differs between versions, and writing them again is harmless. Everything
-else (no answer, 401, 403, 404, 429, 5xx, an answer no InfluxDB gives) is about the server, not the
-points: StoreHeld, and nothing is dropped.
+changes nothing. At most two requests are in flight. A refused body (400, 413, 422) is taken apart
+until what the server will never take is alone (influxdb_refusal.py); when that is all of it, a
+plain point must be accepted before any is given up. Everything else (no answer, 401, 403, 404,
+429, 5xx, an answer no InfluxDB gives) is about the server, not the points: StoreHeld, and nothing
+is dropped.
 
 ``influxdb-client`` is the transport only: its batching loses points on exit and on long outages.
 """
 
 import secrets
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from ingest import influxql
 from ingest.influxdb_address import Address
 from ingest.influxdb_connection import Connection
+from ingest.influxdb_refusal import Line, Refusal, sort_out
 from ingest.line_protocol import encode_lines
 from ingest.measurement import measurement_named
 from ingest.point import NANOSECONDS, Point
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
-from ingest.refusal import Rejected, StoreHeld
+from ingest.refusal import Rejected, StoreHeld, StoreLies
 
 LINES_A_REQUEST = 5_000
 SCANNED_AT_ONCE = 10_000
@@ -37,27 +41,34 @@ class InfluxStore:
 
     def write(self, points: Sequence[Point]) -> Sequence[Rejected]:
         """Store all points except those it returns; see SeriesStore."""
-        rejected: list[Rejected] = []
-        for start in range(0, len(points), LINES_A_REQUEST):
-            lines = encode_lines(points[start : start + LINES_A_REQUEST])
-            rejected += self._deliver(lines, start)
+        rejected = _Delivery(self._connection, points).run()
+        if points and len(rejected) == len(points):
+            self._plant()
         return rejected
 
     def check(self) -> None:
         """Write a canary and read it back; see SeriesStore."""
-        value = secrets.randbelow(1 << 62)
-        words = self._connection.send(f"{CANARY} value={value}i")
-        if words:
-            raise StoreHeld(f"{self._connection.name} refuses a plain point: {words}")
-        question = influxql.recent(CANARY, value)
+        question = influxql.recent(CANARY, self._plant())
         deadline = time.monotonic() + _CANARY_SECONDS
         while not self._connection.ask(question):
             if time.monotonic() > deadline:
-                raise StoreHeld(
+                raise StoreLies(
                     f"{self._connection.name} took a point and does not give it back; check the "
-                    "retention policy in GATEHOUSE_SERIES_URL and the server's clock"
+                    "retention policy in GATEHOUSE_SERIES_URL, the server's clock and its log"
                 )
             time.sleep(0.1)
+
+    def _plant(self) -> int:
+        """Write a point that nothing is wrong with; return its value.
+
+        Raises:
+            StoreHeld: It is not accepted.
+        """
+        value = secrets.randbelow(1 << 62)
+        refusal = self._connection.send(f"{CANARY} value={value}i")
+        if refusal:
+            raise StoreHeld(f"{self._connection.name} refuses a plain point: {refusal.words[:500]}")
+        return value
 
     def last(
         self,
@@ -155,18 +166,60 @@ class InfluxStore:
         """Close the connection."""
         self._connection.close()
 
-    def _deliver(self, lines: list[str], start: int) -> list[Rejected]:
-        """Send lines, halving what is refused until the refused lines are alone."""
-        rejected: list[Rejected] = []
-        waiting = [(start, lines)]
+
+class _Delivery:
+    """One write: its requests are taken in turn by two threads, of which the caller is one."""
+
+    def __init__(self, connection: Connection, points: Sequence[Point]) -> None:
+        self._connection = connection
+        self._points = points
+        self._starts = deque(range(0, len(points), LINES_A_REQUEST))
+        self._rejected: list[Rejected] = []
+        self._failure: Exception | None = None
+
+    def run(self) -> list[Rejected]:
+        """Deliver everything; return what is rejected, in order.
+
+        Raises:
+            StoreHeld: Not everything could be delivered; no request is under way any more.
+        """
+        if len(self._starts) > 1:  # A daemon: a server that hangs does not hold our end.
+            second = threading.Thread(target=self._work, name="influxdb", daemon=True)
+            second.start()
+            self._work()
+            second.join()
+        else:
+            self._work()
+        if self._failure:
+            raise self._failure
+        return sorted(self._rejected, key=lambda one: one.index)
+
+    def _work(self) -> None:
+        """Deliver one request's points after the other, until none is left or one has failed."""
+        try:
+            while self._failure is None:
+                self._deliver(self._starts.popleft())
+        except IndexError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the thread's outer edge; run() raises it
+            self._failure = error
+
+    def _deliver(self, start: int) -> None:
+        points = self._points[start : start + LINES_A_REQUEST]
+        texts = encode_lines(points)
+        refusal = self._connection.send("\n".join(texts))
+        if refusal:
+            indexed = enumerate(zip(points, texts, strict=True), start)
+            part = [Line(index, point.time, text) for index, (point, text) in indexed]
+            self._take_apart(part, refusal)
+
+    def _take_apart(self, part: Sequence[Line], refusal: Refusal) -> None:
+        """Send again what of a refused body may be good; reject the rest."""
+        waiting = [(refusal, part)]
         while waiting:
-            first, part = waiting.pop()
-            words = self._connection.send("\n".join(part))
-            if not words:
-                continue
-            if len(part) == 1:
-                rejected.append(Rejected(first, words))
-                continue
-            half = len(part) // 2
-            waiting += [(first + half, part[half:]), (first, part[:half])]
-        return rejected
+            refused, bodies = sort_out(*waiting.pop())
+            self._rejected += [Rejected(line.place, words) for line, words in refused]
+            for body in bodies:
+                said = self._connection.send("\n".join([line.text for line in body]))
+                if said:
+                    waiting.append((said, body))

@@ -1,31 +1,58 @@
-"""HTTP to one InfluxDB: what it answers, told apart into accepted, refused and held."""
+"""HTTP to one InfluxDB: what it answers, told apart into accepted, refused and held.
+
+Bodies and answers are bounded in bytes, and an answer in time, however slowly it drips. Two
+threads may send at once, each over a connection that is kept.
+"""
 
 import gzip
 import json
-from http.client import HTTPException
-from typing import Any
+import time
+from http.client import HTTPException, LineTooLong
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from influxdb_client import InfluxDBClient
-from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import HTTPError, SSLError
 
 from ingest.influxdb_address import Address
+from ingest.influxdb_refusal import Refusal, read_refusal
 from ingest.refusal import StoreHeld
 
-_CONNECT_MS, _ANSWER_MS = 5_000, 30_000
-_REFUSED = (400, 413, 422)
+BODY_MAX = 8 * 2**20
+"""Bytes of lines in a request, before compression; 1.x takes 25 MB by default, nginx 1 MB
+compressed."""
+_ANSWER_MAX = 32 * 2**20
+_CONNECT_S, _ANSWER_S = 5.0, 30.0
+_REFUSED = (400, 422)
 _LIMITS = ("max-series-per-database", "max-values-per-tag")
+_UNREADABLE = Refusal("")
 _WORDS_MAX = 500
+_LINES = {"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"}
+_QUESTION = {"Accept": "application/json"}
+
+
+class _Answer(NamedTuple):
+    """Status, body parsed where it is JSON, and how long to wait, in seconds."""
+
+    status: int
+    body: Any
+    retry_after: float = 0.0
 
 
 class Connection:
-    """A kept-alive connection. Its sentences name host and database, never a secret."""
+    """Kept-alive connections to one server. Sentences name host and database, never a secret."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
         self._client = InfluxDBClient(
-            url=address.base, token="", timeout=(_CONNECT_MS, _ANSWER_MS), retries=False
+            url=address.base,
+            token="",
+            retries=False,
+            connection_pool_maxsize=2,
         )
+        # The client's own call reads an answer of any length, for any time.
+        self._pool = self._client.api_client.rest_client.pool_manager
         self._headers = {"Authorization": address.authorization} if address.authorization else {}
 
     @property
@@ -33,25 +60,29 @@ class Connection:
         """What messages call the server."""
         return f"InfluxDB at {self._address.base}"
 
-    def send(self, lines: str) -> str:
-        """Write lines; return "" when they are stored, or the server's words when refused.
+    def send(self, lines: str) -> Refusal | None:
+        """Write lines; return None when they are stored, else what the server said of them.
 
         Raises:
             StoreHeld: Anything that is about the server and not about the lines.
         """
-        headers = {
-            "Content-Type": "text/plain; charset=utf-8",
-            "Content-Encoding": "gzip",
-        }
-        body = gzip.compress(lines.encode("utf-8"), 1)
+        text = lines.encode("utf-8")
+        if len(text) > BODY_MAX:
+            return Refusal(f"{len(text)} bytes are more than the {BODY_MAX} we send")
         path, query = self._address.write_path, self._address.write_query
-        status, answer = self._call("POST", path, query, headers, body)
-        if status == 204:
-            return ""
-        words = _words(answer)
-        if status in _REFUSED and words and not any(limit in words for limit in _LIMITS):
-            return words
-        raise StoreHeld(self._trouble(status, words))
+        try:
+            answer = self._call("POST", path, query, _LINES, gzip.compress(text, 1))
+        except LineTooLong:  # 1.x repeats its words in a header: too many lines were refused.
+            return _UNREADABLE
+        if answer.status == 204:
+            return None
+        refusal = read_refusal(answer.body)
+        if answer.status == 413:  # A proxy's too, in any words.
+            return refusal or Refusal("413: too large")
+        words = refusal.words[:_WORDS_MAX] if refusal else ""
+        if refusal and answer.status in _REFUSED and not any(limit in words for limit in _LIMITS):
+            return refusal
+        raise StoreHeld(self._trouble(answer.status, words), retry_after=answer.retry_after)
 
     def ask(self, influxql: str) -> list[dict[str, Any]]:
         """Run one InfluxQL statement; return its series, none when nothing matches.
@@ -60,11 +91,16 @@ class Connection:
             StoreHeld: The server does not answer, or refuses the question.
         """
         query = (*self._address.read_query, ("q", influxql), ("epoch", "ns"))
-        status, answer = self._call("GET", "/query", query, {"Accept": "application/json"}, None)
-        if status != 200:
-            raise StoreHeld(self._trouble(status, _words(answer)))
         try:
-            result = answer["results"][0]
+            status, body, retry_after = self._call("GET", "/query", query, _QUESTION, None)
+        except LineTooLong as error:
+            raise StoreHeld(self._trouble(400, "an answer too long to be read")) from error
+        if status != 200:
+            refusal = read_refusal(body)
+            words = refusal.words[:_WORDS_MAX] if refusal else ""
+            raise StoreHeld(self._trouble(status, words), retry_after=retry_after)
+        try:
+            result = body["results"][0]
             if "error" not in result:
                 series: list[dict[str, Any]] = result.get("series", [])
                 return series
@@ -75,7 +111,7 @@ class Connection:
         raise StoreHeld(self._trouble(404 if missing else 400, words))
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self._client.close()
 
     def _call(
@@ -85,28 +121,37 @@ class Connection:
         query: tuple[tuple[str, str], ...],
         headers: dict[str, str],
         body: bytes | None,
-    ) -> tuple[int, Any]:
-        """Make one request; return status and body (parsed where it is JSON), whatever it is."""
+    ) -> _Answer:
+        """Make one request; return its answer, whatever it is.
+
+        Raises:
+            LineTooLong: The answer has a header above 64 KiB.
+        """
         try:
-            answer, status, _ = self._client.api_client.call_api(
-                path,
+            answer = self._pool.request(
                 method,
-                query_params=list(query),
-                header_params={**self._headers, **headers},
+                f"{self._address.base}{path}?{urlencode(query)}",
                 body=body,
-                response_type="object",
-                urlopen_kw={"redirect": False},
+                headers={**self._headers, **headers},
+                redirect=False,
+                preload_content=False,
+                timeout=Timeout(connect=_CONNECT_S, read=_ANSWER_S),
             )
-        except ApiException as error:
-            if not error.status:  # A TLS failure has no answer.
-                raise StoreHeld(
-                    f"{self.name}: {_first_line(error.reason)}; check its TLS"
-                ) from error
-            return int(error.status), _parsed(error.body or "")
-        except (HTTPError, HTTPException, OSError, UnicodeError) as error:
-            cause = _first_line(error)
-            raise StoreHeld(f"{self.name} does not answer ({cause}); is it running?") from error
-        return int(status), answer
+            try:
+                said = _read(answer)
+            finally:
+                answer.close()
+        except SSLError as error:
+            raise StoreHeld(f"{self.name}: {_first_line(error)}; check its TLS") from error
+        except (HTTPError, HTTPException, OSError) as error:
+            cause = error.args[-1] if error.args else error
+            if isinstance(cause, LineTooLong):
+                raise cause from error
+            raise StoreHeld(
+                f"{self.name} does not answer ({_first_line(error)}); is it running?"
+            ) from error
+        wait = answer.headers.get("Retry-After", "")
+        return _Answer(answer.status, _parsed(said), float(wait) if wait.isdecimal() else 0.0)
 
     def _trouble(self, status: int, words: str) -> str:
         database = self._address.database
@@ -116,10 +161,12 @@ class Connection:
                 f"{self.name} refuses our credentials ({status}{said}); check GATEHOUSE_SERIES_URL "
                 f"and GATEHOUSE_SERIES_TOKEN, and that they may read and write {database}"
             )
-        if status == 404:
+        if status == 404 or "retention policy not found" in words:
             return f"{self.name} has no {database} ({status}{said}); create it there"
         if any(limit in words for limit in _LIMITS):
             return f"{self.name} has reached a limit of its configuration ({words}); raise it"
+        if "no space left" in words:
+            return f"{self.name} has no room on its disk ({status}{said}); make some"
         if status == 429 or status >= 500:
             return f"{self.name} is failing or overloaded ({status}{said}); see its log"
         return (
@@ -128,18 +175,28 @@ class Connection:
         )
 
 
-def _parsed(body: str) -> Any:
+def _read(answer: BaseHTTPResponse) -> bytes:
+    """Return an answer's body.
+
+    Raises:
+        OSError: It is too long, or takes too long.
+    """
+    deadline = time.monotonic() + _ANSWER_S
+    body = bytearray()
+    while chunk := answer.read1(2**16):
+        body += chunk
+        if len(body) > _ANSWER_MAX:
+            raise OSError(f"its answer is longer than {_ANSWER_MAX} bytes")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"its answer has not come to an end within {_ANSWER_S:g} s")
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        return body
-
-
-def _words(answer: Any) -> str:
-    """Return the error InfluxDB put into an answer, or "" when the answer is not one of its own."""
-    if not isinstance(answer, dict):
-        return ""
-    return str(answer.get("error") or answer.get("message") or "")[:_WORDS_MAX]
+        return None
 
 
 def _first_line(error: object) -> str:

@@ -1,18 +1,20 @@
 """InfluxDB in trouble: what is held, what is rejected, and what both say."""
 
+import gzip
 import json
 import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from ingest.influxdb import LINES_A_REQUEST
 from ingest.point import Point, make_series
+from ingest.refusal import StoreLies
 from ingest.series import Rejected, SeriesStore, StoreHeld, open_store
 from tests.observed import metered
+from tests.recorded_server import Answer, RecordedServer, Request
 from tests.servers import InfluxDB, wait_until
 
 SERIES = make_series("electricity", device="meter", site="east")
@@ -135,122 +137,183 @@ def test_wrong_credentials_hold(influxdb: InfluxDB, tmp_path: Path) -> None:
     right.close()
 
 
-class Answering:
-    """An HTTP server with one recorded answer.
-
-    Stands in for InfluxDB 2 and 3 and for what is not InfluxDB at all: the only InfluxDB that can
-    be installed for tests is 1.6.7, which never gives these answers.
-    """
-
-    def __init__(self, status: int, body: str, **headers: str) -> None:
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        requests = self.requests
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                sent = self.rfile.read(int(self.headers["Content-Length"]))
-                requests.append((self.path, dict(self.headers), sent))
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                if "Content-Length" not in headers:
-                    self.send_header("Content-Length", str(len(body.encode())))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def do_GET(self) -> None:
-                nothing = b'{"results": [{"statement_id": 0}]}'
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(nothing)))
-                self.end_headers()
-                self.wfile.write(nothing)
-
-            def log_message(self, *args: object) -> None:
-                """Keep the test's output quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def write_to(answering: Answering, path: Path, url: str) -> Sequence[Rejected]:
-    store = open_store(url.format(port=answering.port), token="t0k", data_dir=path)
+def write_to(recorded: RecordedServer, path: Path, url: str, count: int = 4) -> Sequence[Rejected]:
+    store = open_store(url.format(port=recorded.port), token="t0k", data_dir=path)
     try:
-        return store.write(points(4))
+        return store.write(points(count))
     finally:
         store.close()
-        answering.close()
+
+
+INFLUXDB_2 = "influxdb2://127.0.0.1:{port}/o/b"
+REDIRECT = (("Location", "http://127.0.0.1:1/"),)
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "headers", "sentence"),
+    ("answer", "sentence"),
     [
-        pytest.param(200, "<html>Welcome", {}, "something else", id="not-influxdb"),
-        pytest.param(302, "", {"Location": "http://127.0.0.1:1/"}, "answered 302", id="redirect"),
-        pytest.param(400, "<html>Bad Request", {}, "answered 400", id="proxy-refuses"),
-        pytest.param(401, '{"code":"unauthorized"}', {}, "refuses our credentials", id="401"),
-        pytest.param(403, '{"message":"no write"}', {}, "no write", id="403"),
-        pytest.param(404, '{"message":"bucket \\"b\\" not found"}', {}, "has no b", id="404"),
-        pytest.param(429, '{"message":"slow down"}', {}, "overloaded", id="429"),
-        pytest.param(503, "", {}, "failing or overloaded", id="503"),
-        pytest.param(204, "", {"Content-Length": "9"}, "", id="accepted"),
+        pytest.param(Answer(200, "<html>Welcome"), "something else", id="not-influxdb"),
+        pytest.param(Answer(302, "", REDIRECT), "answered 302", id="redirect"),
+        pytest.param(Answer(400, "<html>Bad Request"), "answered 400", id="proxy-refuses"),
+        pytest.param(Answer(401, '{"code":"unauthorized"}'), "refuses our credentials", id="401"),
+        pytest.param(Answer(403, '{"message":"no write"}'), "no write", id="403"),
+        pytest.param(Answer(404, '{"message":"bucket \\"b\\" not found"}'), "has no b", id="404"),
+        pytest.param(Answer(413, "<html>nginx"), "refuses a plain point: 413", id="413"),
+        pytest.param(Answer(429, '{"message":"slow down"}'), "overloaded", id="429"),
+        pytest.param(Answer(503), "failing or overloaded", id="503"),
         pytest.param(
-            500, "half", {"Content-Length": "900"}, "does not answer", id="half-an-answer"
+            Answer(500, '{"error":"write /wal: no space left on device"}'), "no room", id="disk"
         ),
+        pytest.param(
+            Answer(500, '{"error":"retention policy not found: raw"}'), "has no b", id="policy"
+        ),
+        pytest.param(Answer(500, "half", length=900), "does not answer", id="half-an-answer"),
+        pytest.param(Answer(204, resets=True), "does not answer", id="reset"),
+        pytest.param(Answer(204), "", id="accepted"),
     ],
 )
 def test_only_204_is_accepted_and_only_influxdb_may_refuse(
-    status: int, body: str, headers: dict[str, str], sentence: str, tmp_path: Path
+    answer: Answer, sentence: str, tmp_path: Path
 ) -> None:
     """Every answer that is about the server holds all points, whatever it says."""
-    answering = Answering(status, body, **headers)
-    if not sentence:
-        assert write_to(answering, tmp_path, "influxdb2://127.0.0.1:{port}/o/b") == []
-        return
-    with pytest.raises(StoreHeld, match=sentence) as held:
-        write_to(answering, tmp_path, "influxdb2://127.0.0.1:{port}/o/b")
+    with RecordedServer(answer) as recorded:
+        if not sentence:
+            assert write_to(recorded, tmp_path, INFLUXDB_2) == []
+            return
+        with pytest.raises(StoreHeld, match=sentence) as held:
+            write_to(recorded, tmp_path, INFLUXDB_2)
     assert "t0k" not in str(held.value)
 
 
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("Fri, 31 Dec 1999 23:59:59 GMT", 0.0)])
+def test_a_server_says_how_long_to_leave_it_alone(
+    said: str, seconds: float, tmp_path: Path
+) -> None:
+    """The seconds of Retry-After come with what is held; a date there is left out."""
+    busy = Answer(429, '{"message":"slow down"}', (("Retry-After", said),))
+    with RecordedServer(busy) as recorded, pytest.raises(StoreHeld) as held:
+        write_to(recorded, tmp_path, INFLUXDB_2)
+    assert held.value.retry_after == seconds
+
+
+def test_an_answer_that_drips_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer may take so long as a whole, not only from one byte to the next."""
+    monkeypatch.setattr("ingest.influxdb_connection._ANSWER_S", 0.2)
+    dripping = Answer(500, "x" * 100, drips=0.05)
+    with (
+        RecordedServer(dripping) as recorded,
+        pytest.raises(StoreHeld, match=r"not come to an end within 0\.2 s"),
+    ):
+        write_to(recorded, tmp_path, INFLUXDB_2)
+
+
+def test_an_endless_answer_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server answers is bounded in bytes."""
+    monkeypatch.setattr("ingest.influxdb_connection._ANSWER_MAX", 1_000)
+    with (
+        RecordedServer(Answer(500, "x" * 10_000)) as recorded,
+        pytest.raises(StoreHeld, match="longer than 1000 bytes"),
+    ):
+        write_to(recorded, tmp_path, INFLUXDB_2)
+
+
+def lines_of(request: Request) -> list[str]:
+    return gzip.decompress(request.body).decode().split("\n")
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_refused_by_influxdb_2_is_halved_to_the_points(status: int, tmp_path: Path) -> None:
-    """2.x and 3 refuse whole bodies: each point is tried alone before it is rejected."""
-    answering = Answering(status, json.dumps({"code": "invalid", "message": "unable to parse"}))
-    rejected = write_to(answering, tmp_path, "influxdb2://127.0.0.1:{port}/o/b")
-    assert [refusal.index for refusal in rejected] == [0, 1, 2, 3]
-    assert len(answering.requests) == 7
+def test_a_server_that_refuses_bodies_without_telling_lines_is_asked_for_halves(
+    status: int, tmp_path: Path
+) -> None:
+    """Where the words name no line, the poison is found by halves, and only it is rejected."""
+
+    def refuse(request: Request) -> Answer:
+        poisoned = any(f"{T0 + 5}" in line for line in lines_of(request))
+        return Answer(status, '{"message":"something is wrong"}') if poisoned else Answer(204)
+
+    with RecordedServer(refuse) as recorded:
+        [rejected] = write_to(recorded, tmp_path, INFLUXDB_2, count=64)
+        assert (rejected.index, rejected.words) == (5, "something is wrong")
+        assert len(recorded.requests) == 13
+
+
+def test_influxdb_3_numbers_the_lines_it_refuses(tmp_path: Path) -> None:
+    """The first bad line is named by its number, and the whole body refused, as it documents."""
+
+    def refuse(request: Request) -> Answer:
+        for number, line in enumerate(lines_of(request), 1):
+            if "power_w=13.0" in line:
+                said = {"original_line": line, "line_number": number, "error_message": "bad type"}
+                told = {"error": "parsing failed for write_lp endpoint", "data": said}
+                return Answer(400, json.dumps(told))
+        return Answer(204)
+
+    with RecordedServer(refuse) as recorded:
+        [rejected] = write_to(recorded, tmp_path, "influxdb3://127.0.0.1:{port}/b", count=64)
+        assert (rejected.index, rejected.words) == (13, "bad type")
+        assert len(recorded.requests) == 3
+
+
+def test_a_body_too_large_for_a_proxy_is_sent_in_pieces(tmp_path: Path) -> None:
+    """413 is about the size: halves are sent, and nothing is rejected."""
+
+    def bounded(request: Request) -> Answer:
+        return Answer(413, "<html>nginx") if len(lines_of(request)) > 10 else Answer(204)
+
+    with RecordedServer(bounded) as recorded:
+        assert write_to(recorded, tmp_path, INFLUXDB_2, count=64) == []
 
 
 @pytest.mark.parametrize(
     ("url", "path"),
     [
-        ("influxdb2://127.0.0.1:{port}/o/b", "/api/v2/write?org=o&bucket=b&precision=ns"),
+        (INFLUXDB_2, "/api/v2/write?org=o&bucket=b&precision=ns"),
         ("influxdb3://127.0.0.1:{port}/b", "/api/v2/write?bucket=b&precision=ns"),
     ],
 )
 def test_a_write_to_2_and_3_is_what_they_document(url: str, path: str, tmp_path: Path) -> None:
     """Path, parameters, token and gzip as the API reference of both says."""
-    answering = Answering(204, "")
-    assert write_to(answering, tmp_path, url) == []
-    [(asked, headers, body)] = answering.requests
-    assert asked == path
-    assert headers["Authorization"] == "Token t0k"
-    assert headers["Content-Encoding"] == "gzip"
-    assert body.startswith(b"\x1f\x8b")
+    with RecordedServer(Answer(204)) as recorded:
+        assert write_to(recorded, tmp_path, url) == []
+        [request] = recorded.requests
+    assert request.path == path
+    assert request.headers["Authorization"] == "Token t0k"
+    assert request.headers["Content-Encoding"] == "gzip"
+    assert request.body.startswith(b"\x1f\x8b")
+
+
+def test_two_requests_are_in_flight_over_connections_that_are_kept(tmp_path: Path) -> None:
+    """A large write goes over two connections at once, and so does the next one."""
+    both = threading.Barrier(2)
+
+    def together(request: Request) -> Answer:
+        both.wait(timeout=10)
+        return Answer(204)
+
+    with RecordedServer(together) as recorded:
+        url = f"influxdb1://127.0.0.1:{recorded.port}/iot"
+        store = open_store(url, token=None, data_dir=tmp_path)
+        batch = points(2 * LINES_A_REQUEST)
+        for _ in range(2):
+            assert store.write(batch) == []
+        assert len(recorded.requests) == 4
+        assert len(recorded.clients) == 2
+        store.close()
 
 
 def test_a_server_that_lies_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """204 is not enough for check: what was written must be read back."""
     monkeypatch.setattr("ingest.influxdb._CANARY_SECONDS", 0.2)
-    answering = Answering(204, "")
-    store = open_store(f"influxdb2://127.0.0.1:{answering.port}/o/b", token=None, data_dir=tmp_path)
-    with pytest.raises(StoreHeld, match="does not give it back"):
-        store.check()
-    store.close()
-    answering.close()
+    nothing = Answer(200, '{"results": [{"statement_id": 0}]}')
+
+    def lie(request: Request) -> Answer:
+        return Answer(204) if request.method == "POST" else nothing
+
+    with RecordedServer(lie) as recorded:
+        url = f"influxdb2://127.0.0.1:{recorded.port}/o/b"
+        store = open_store(url, token=None, data_dir=tmp_path)
+        with pytest.raises(StoreLies, match="does not give it back"):
+            store.check()
+        store.close()
