@@ -4,6 +4,10 @@ Order of a batch: encode, write to the store, commit the ledger (cursor, counter
 A crash before the commit writes the same points again, which changes nothing in the store.
 What the store refuses for good is a dead letter with the store's words; what it cannot take now
 is held, and nothing is dropped.
+
+The store's word is not enough: every half minute a canary is written and read back, and until one
+comes back nothing more is accounted for. When a canary has vanished, what was written since the
+last good one is written again, from the journal, without being counted a second time.
 """
 
 import sqlite3
@@ -24,11 +28,13 @@ from ingest.ledger import Ledger
 from ingest.letters import LetterDraft, Requested, Settled
 from ingest.message import Batch, Message
 from ingest.point import Point, PointEncoder
-from ingest.refusal import Rejected, StoreHeld
+from ingest.refusal import Rejected, StoreHeld, StoreLies
 from ingest.series import SeriesStore
 
 _REPLAYED_AT_ONCE = 200
 _EXPIRE_S = 60.0
+CHECK_S = 30.0
+"""Between two canaries."""
 _WORDS = 500
 """Characters kept of what the store said."""
 
@@ -69,10 +75,13 @@ class SeriesConsumer:
         self._encoder = PointEncoder()
         self._expired_at = time.monotonic()
         cursor = ledger.cursor()
-        self._position = cursor[1] if cursor else 0
+        self._position = self._written = self._verified = cursor[1] if cursor else 0
+        self._check_at = time.monotonic()
 
     def cursor(self) -> tuple[str, int] | None:
-        """Return the ledger's cursor."""
+        """Return the ledger's cursor; the one before what must be written again, where there is."""
+        if self._written < self._position:
+            return self._journal_id, self._written
         return self._ledger.cursor()
 
     def handle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
@@ -81,6 +90,18 @@ class SeriesConsumer:
         Raises:
             Held: The store, or the ledger's disk, cannot take it now.
         """
+        self._check()
+        again = min(max(0, self._position + 1 - batch.base), len(batch))
+        if again:
+            positions = range(batch.base, batch.base + again)
+            self._write(positions, batch.messages[:again], outcomes[:again])
+            self._written = positions[-1]
+            batch, outcomes = Batch(positions[-1] + 1, batch.messages[again:]), outcomes[again:]
+        if outcomes:
+            self._handle(batch, outcomes)
+
+    def _handle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Store and account for what has never been accounted for."""
         work = self._write(range(batch.base, batch.last + 1), batch.messages, outcomes)
         counts = work.message_counts() + work.point_counts()
         counts["lost"] = batch.base - self._position - 1
@@ -91,7 +112,7 @@ class SeriesConsumer:
                 counts=counts,
                 letters=work.letters,
             )
-        self._position = batch.last
+        self._position = self._written = batch.last
 
     def idle(self, frontier: int) -> None:  # noqa: ARG002 - silence is no concern of the store's
         """Replay what somebody asked for, a little at a time; let go of old dead letters.
@@ -99,6 +120,7 @@ class SeriesConsumer:
         Raises:
             Held: The store, or the ledger's disk, cannot take it now.
         """
+        self._check()
         with _held_by_disk():
             requested = self._ledger.requested(_REPLAYED_AT_ONCE)
             if requested:
@@ -115,6 +137,7 @@ class SeriesConsumer:
         messages = [letter.message for letter in requested]
         outcomes = self._decode(positions, messages)
         work = self._write(positions, messages, outcomes)
+        self._check(now=True)  # What is settled gives up its payload.
         again = {draft.position: draft for draft in work.letters}
         settled = [
             _settled(letter, outcome, again.get(letter.position))
@@ -133,8 +156,28 @@ class SeriesConsumer:
             try:
                 work.refuse(self._store.write(work.points))
             except StoreHeld as held:
-                raise Held(str(held)) from held
+                raise Held(str(held), retry_after=held.retry_after) from held
         return work
+
+    def _check(self, *, now: bool = False) -> None:
+        """See whether the store keeps what it takes, when that is due or wanted now.
+
+        Raises:
+            Held: It does not, or cannot be asked; it is asked again before anything else is done.
+        """
+        if time.monotonic() < self._check_at and not now:
+            return
+        try:
+            self._store.check()
+        except StoreLies as lie:
+            if self._written > self._verified:
+                log.error("points_in_doubt", since=self._verified + 1, until=self._written)
+            self._written = self._verified
+            raise Held(str(lie)) from lie
+        except StoreHeld as held:
+            raise Held(str(held), retry_after=held.retry_after) from held
+        self._verified = self._written
+        self._check_at = time.monotonic() + CHECK_S
 
 
 class _Work:

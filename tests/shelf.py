@@ -7,7 +7,7 @@ from devices.outcome import DeadLetter, DeadLetterReason, Ignored, IgnoredReason
 from ingest.decode_stage import Decode
 from ingest.message import Message
 from ingest.point import Point
-from ingest.refusal import Rejected, StoreHeld
+from ingest.refusal import Rejected, StoreHeld, StoreLies
 
 
 class Shelf:
@@ -16,12 +16,15 @@ class Shelf:
     def __init__(self) -> None:
         self.points: dict[tuple[str, int], Point] = {}
         self.held = ""
+        self.lies = False
         self.refuses: Callable[[Point], bool] = lambda _: False
 
     def write(self, points: Sequence[Point]) -> Sequence[Rejected]:
         """Keep what is not refused."""
         if self.held:
             raise StoreHeld(self.held)
+        if self.lies:
+            return []
         rejected = []
         for index, point in enumerate(points):
             if self.refuses(point):
@@ -31,7 +34,9 @@ class Shelf:
         return rejected
 
     def check(self) -> None:
-        """Nothing to check."""
+        """Tell of itself when it lies."""
+        if self.lies:
+            raise StoreLies("it does not keep what it takes")
 
     def close(self) -> None:
         """Nothing to close."""

@@ -58,6 +58,31 @@ def test_a_held_store_moves_nothing(desk: Desk) -> None:
     assert (desk.books.stored, desk.books.dead_open) == (1, 1)
 
 
+def test_what_a_lying_store_took_is_written_again_and_counted_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From behind the last canary that came back, with what had not been handled yet."""
+    desk.handle(b"t 36.5")
+    desk.shelf.lies = True
+    desk.handle(b"t 36.6", b"t 36.7")
+    monkeypatch.setattr("ingest.series_consumer.CHECK_S", 0)
+    desk.consumer._check_at = 0.0
+    for act in (lambda: desk.handle(b"t 36.8"), lambda: desk.consumer.idle(NOON)):
+        with pytest.raises(Held, match="does not keep"):
+            act()
+    assert desk.consumer.cursor() == ("j", 0), "the first canary came back before anything"
+    desk.shelf.lies = False
+    desk.head = 0
+    desk.handle(b"t 36.5", b"t 36.6")
+    assert desk.consumer.cursor() == ("j", 2)
+    desk.handle(b"t 36.7", b"t 36.8")
+    assert desk.consumer.cursor() == ("j", 4)
+    celsius = [one.observation.celsius for one in desk.shelf.points.values()]
+    assert sorted(celsius) == [36.5, 36.6, 36.7, 36.8]
+    books = desk.books
+    assert (books.stored, books.points_accepted, books.balanced) == (4, 4, True)
+
+
 def test_a_ledger_that_cannot_be_written_holds(desk: Desk) -> None:
     """A ledger locked by somebody is a wait, not a death, and the batch is counted once."""
     desk.ledger._connection.execute("PRAGMA busy_timeout = 1")
