@@ -5,11 +5,13 @@ Only what InfluxDB 1.6, 2.x and 3 Core all understand: no SLIMIT, no bound param
 
 # ruff: noqa: S608 - names come from closed lists, and every value is quoted.
 
+from collections.abc import Sequence
 from typing import Any
 
 from ingest.measurement import MEASUREMENTS, Field, FieldKind, tag_text
 from ingest.point import NANOSECONDS
 from ingest.reading import Bucket, Function, Reading, Value
+from ingest.rollup import RollupField
 
 Series = dict[str, Any]
 """One entry of ``results[0].series``: name, tags, columns, values."""
@@ -63,9 +65,9 @@ def recent(measurement: str, value: int) -> str:
 def readings(measurement: str, answer: list[Series]) -> list[Reading]:
     """Return the rows of an answer as readings, in its order."""
     return [
-        _reading(MEASUREMENTS[measurement].fields, {**series.get("tags", {}), **row})
+        reading(MEASUREMENTS[measurement].fields, {**series.get("tags", {}), **row})
         for series in answer
-        for row in _rows(series)
+        for row in rows(series)
     ]
 
 
@@ -74,7 +76,7 @@ def buckets(answer: list[Series]) -> list[Bucket]:
     return [
         Bucket(row["time"] // NANOSECONDS, float(row["value"]))
         for series in answer
-        for row in _rows(series)
+        for row in rows(series)
     ]
 
 
@@ -104,11 +106,13 @@ def _where(filters: dict[str, str | None], since: int | None = None, until: int 
     return f" WHERE {' AND '.join(terms)}" if terms else ""
 
 
-def _rows(series: Series) -> list[dict[str, Any]]:
+def rows(series: Series) -> list[dict[str, Any]]:
+    """Return the rows of one series of an answer, by column."""
     return [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
 
 
-def _reading(fields: tuple[Field, ...], row: dict[str, Any]) -> Reading:
+def reading(fields: Sequence[Field | RollupField], row: dict[str, Any]) -> Reading:
+    """Return a row that has the tags among its columns as a reading."""
     return Reading(
         at=row["time"] // NANOSECONDS,
         device=row["device"] or "",

@@ -8,6 +8,7 @@ from ingest.influxdb_address import parse_address
 from ingest.point import Point
 from ingest.reading import Bucket, Function, Reading
 from ingest.refusal import Rejected, StoreHeld
+from ingest.rollup import Span
 from ingest.sqlite_series import SqliteStore
 
 __all__ = [
@@ -94,6 +95,25 @@ class SeriesReader(Protocol):
         Windows are ``window`` milliseconds long and begin at multiples of that since 1970, so the
         first may begin before ``since``; it counts only what is since then, and before ``until``.
         ``channel`` "" is what a device says without one.
+        """
+        ...
+
+    def rolled_up(
+        self,
+        rollup: str,
+        span: Span,
+        *,
+        since: int,
+        until: int,
+        device: str | None = None,
+        site: str | None = None,
+        grid: str | None = None,
+        limit: int = 10_000,
+    ) -> list[Reading]:
+        """Return what each series came to in each window, oldest first; see ``rollup.py``.
+
+        Of the windows that begin from ``since`` on and before ``until``; beyond the limit, the
+        newest of them. Raises ValueError for a rollup that does not exist.
         """
         ...
 

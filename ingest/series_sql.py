@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from ingest import rollup_sql
 from ingest.measurement import MEASUREMENTS, Field, FieldKind, Measurement, tag_text
 from ingest.point import NANOSECONDS
 from ingest.reading import Function, Reading
+from ingest.rollup import RollupField
 
 _TYPES = {
     FieldKind.FLOAT: "REAL",
@@ -63,6 +65,7 @@ def prepare(connection: sqlite3.Connection) -> None:
                 if field.name not in have:
                     column = f"{field.name} {_TYPES[field.kind]}"
                     connection.execute(f"ALTER TABLE {measurement.name} ADD COLUMN {column}")
+        rollup_sql.prepare(connection)
 
 
 def where(
@@ -130,7 +133,7 @@ def windows(measurement: str, field: str, function: Function, window: int, condi
         WHERE {condition} AND point.{field} IS NOT NULL GROUP BY at ORDER BY at"""
 
 
-def reading(fields: tuple[Field, ...], row: tuple[Any, ...]) -> Reading:
+def reading(fields: Sequence[Field | RollupField], row: tuple[Any, ...]) -> Reading:
     """Return a row of time, four tags and the fields as a reading."""
     time, device, channel, site, grid, *values = row
     return Reading(

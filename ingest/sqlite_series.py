@@ -14,11 +14,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from ingest import rollup_sql
 from ingest import series_sql as sql
 from ingest.measurement import MEASUREMENT_OF, MEASUREMENTS, measurement_named
 from ingest.point import NANOSECONDS, Point, Series
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
 from ingest.refusal import Rejected, StoreHeld
+from ingest.rollup import Span, rollup_named
 
 SCANNED_AT_ONCE = 10_000
 _BUSY_SECONDS = 5.0
@@ -144,6 +146,25 @@ class SqliteStore:
         question = sql.windows(measurement, field, function, window, where)
         return [Bucket(at, float(value)) for at, value in self._ask(question, values)]
 
+    def rolled_up(
+        self,
+        rollup: str,
+        span: Span,
+        *,
+        since: int,
+        until: int,
+        device: str | None = None,
+        site: str | None = None,
+        grid: str | None = None,
+        limit: int = 10_000,
+    ) -> list[Reading]:
+        """Return what windows came to, oldest first; see SeriesReader."""
+        wanted = rollup_named(rollup)
+        filters = {"device": device, "site": site, "grid": grid}
+        where, values = sql.where(wanted.measurement, filters, since, until)
+        rows = self._ask(rollup_sql.rows(wanted, span, where), (*values, check_limit(limit)))
+        return [sql.reading(wanted.fields, row) for row in reversed(rows)]
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -171,6 +192,7 @@ class SqliteStore:
                 measured.sort(key=_BY_SERIES)  # Each series' page is then looked for once.
                 sql.upsert(connection, name, measured)
             connection.executemany(sql.UPSERT_LAST, newest.items())
+            rollup_sql.mark(connection, {point.time // rollup_sql.HOUR_NS for point in points})
 
     def _register(self, connection: sqlite3.Connection, series: Series) -> int:
         tags = (series.measurement, series.device, series.channel, series.site, series.grid)
