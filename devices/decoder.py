@@ -148,8 +148,10 @@ def _read(
             return outcome
     if not claims:
         raise DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
+    if problem is not None:
+        raise problem
     families = ", ".join(dict.fromkeys(reader.profile for reader, _ in claims))
-    raise problem or DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {families}")
+    raise DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {families}")
 
 
 def _answer(claims: Sequence[Claim], payload: bytes) -> tuple[str, bytes] | None:

@@ -26,6 +26,7 @@ LETTERS = "dead_letters.db"
 FORMAT = 2
 """1 held the dead letters itself."""
 _BUSY_S = 5.0
+_WAL_KEPT_BYTES = 16 * 1024 * 1024
 
 COUNTERS = """CREATE TABLE IF NOT EXISTS counter (
     name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID"""
@@ -101,6 +102,7 @@ def connect_durably(path: Path, *, newest: int = FORMAT) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
     except sqlite3.Error:
         connection.close()
         raise

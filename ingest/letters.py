@@ -212,10 +212,8 @@ class Letters:
         rows: list[_Row] = []
         taken = 0
         counted: dict[Group, _Counted] = {}
-        counts: Counter[str] = Counter()
         for draft in drafts:
             message, reason = draft.message, draft.reason
-            counts[f"dead:{reason}"] += 1
             size = len(message.payload)
             kept = ROW_BYTES + size + len(message.topic) + len(draft.detail)
             group = (message.topic, draft.device, reason)
@@ -224,9 +222,14 @@ class Letters:
             ):
                 rows.append(_whole(draft, kept))
                 taken += kept
-            else:
-                group = (MANY_TOPICS, "", reason) if self._sample.is_spent else group
-                counted.setdefault(group, _Counted(group, draft)).add(draft)
+                continue
+            if self._sample.is_spent:
+                group = (MANY_TOPICS, "", reason)
+            if group not in counted:
+                counted[group] = _Counted(group, draft)
+            counted[group].add(draft)
+        reasons = Counter([draft.reason for draft in drafts])
+        counts = Counter({f"dead:{reason}": count for reason, count in reasons.items()})
         for one in counted.values():
             rows.append(one.row())
             taken += one.kept

@@ -34,6 +34,13 @@ class Desk:
         self.consumer.handle(Batch(base, arrived), outcomes)
         self.head = base + len(payloads) - 1
 
+    def flood(self, payload: bytes, count: int) -> None:
+        """Handle one batch of equal messages of one device."""
+        base = self.head + 1
+        arrived = [Message("flood", payload, self.clock.now())] * count
+        self.consumer.handle(Batch(base, arrived), [decode(base, arrived[0])] * count)
+        self.head = base + count - 1
+
     def _decode(self, position: int, arrived: Message) -> Outcome:
         return self.decode(position, arrived)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.bench import taking_in, telegraf
 from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
+from tests.bench.load import garbage
 from tests.bench.stand_in import StandIn
 from tests.bench.whole_way import Run, WholeWay
 from tests.servers import Process, free_port, wait_until
@@ -82,6 +83,7 @@ NAMES = (
     "cpu_us_into_sqlite_user",
     "cpu_us_into_sqlite_system",
     "peak_mib_sqlite",
+    "cpu_us_of_garbage",
     "cpu_us_whole_way_streamed",
     "messages_per_second_whole_way_streamed",
     "backlog_working_again_s",
@@ -187,10 +189,13 @@ def _measure_sqlite(folder: Path) -> Results:
     _say(f"{MESSAGES:,} messages into the embedded store ...")
     with WholeWay(folder, influxdb=False) as way:
         full = way.send(MESSAGES)
+        _say(f"{MESSAGES:,} messages that nobody can use ...")
+        flood = way.send(MESSAGES, load=garbage)
         return {
             "messages_per_second_sqlite": round(full.per_second),
             **_cost("into_sqlite", full),
             "peak_mib_sqlite": way.peak_mib,
+            "cpu_us_of_garbage": flood.cpu_us,
         }
 
 

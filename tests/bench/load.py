@@ -1,7 +1,7 @@
 """What the bench sends: 500 devices of three JSON and text families, as they speak on the wire."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,8 @@ ZONE = timedelta(hours=8)
 
 Published = tuple[str, bytes]
 """Topic and payload."""
+Load = Callable[[int, float], Iterator[Published]]
+"""So many messages of a moment, Unix time in seconds."""
 
 
 def write_bench_registry(folder: Path, phone: str) -> None:
@@ -40,6 +42,12 @@ def messages(count: int, at: float) -> Iterator[Published]:
             yield f"tele/meter{device}/SENSOR", _energy(moment, number)
         else:
             yield _measured(_mac(device), 36.0 + (number * 7 % 11) / 10)
+
+
+def garbage(count: int, at: float) -> Iterator[Published]:
+    """Yield the same cut off in the middle: every device sends, and nothing can be used."""
+    for topic, payload in messages(count, at):
+        yield topic, payload[: len(payload) // 2]
 
 
 def room(device: int, celsius: float) -> Published:

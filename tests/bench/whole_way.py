@@ -10,7 +10,7 @@ from typing import Self
 
 from devices.clock import wall_now
 from tests.bench.cost import Cpu, peak_mib
-from tests.bench.load import messages, packets, write_bench_registry
+from tests.bench.load import Load, messages, packets, write_bench_registry
 from tests.bench.phone import Phone
 from tests.bench.publisher import Publisher
 from tests.bench.stand_in import StandIn
@@ -88,15 +88,15 @@ class WholeWay:
         """The most memory the pipeline process has had."""
         return peak_mib(self._service.pid)
 
-    def send(self, count: int, *, per_second: float = 0) -> Run:
+    def send(self, count: int, *, per_second: float = 0, load: Load = messages) -> Run:
         """Send messages, at full speed or at a rate; wait until all are stored and judged."""
-        load = packets(messages(count, wall_now() / 1000))
+        published = packets(load(count, wall_now() / 1000))
         before = Cpu.of(self._service.pid)
         start, self._sent = self._sent, self._sent + count
         publisher = Publisher(self.broker.port)
         with ThreadPoolExecutor(1) as watcher:
             watching = watcher.submit(self._watch, self._sent)
-            publisher.send(load, per_second=per_second)
+            publisher.send(published, per_second=per_second)
             rate = _rate(watching.result(), start, self._sent)
         publisher.close()
         return Run(count, rate, Cpu.of(self._service.pid).since(before))
