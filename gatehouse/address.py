@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
+"""Where to reach what listens on every address."""
 _BIND = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:\[\]]+):(?P<port>\d{1,5})")
 
 
@@ -37,6 +39,18 @@ def split_bind(text: str) -> tuple[str, int]:
     """Return host, as sockets take it, and port."""
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def reachable(host: str) -> str:
+    """Return where to reach what listens on a host."""
+    return _ANYWHERE.get(host, host)
+
+
+def url_of_bind(text: str) -> str:
+    """Return the address of what listens on host and port, as reached from this machine."""
+    host, port = split_bind(text)
+    host = reachable(host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def web_address(text: str) -> str:

@@ -59,4 +59,5 @@ def _held_without_database() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise Held(f"the state database does not answer: {error.orig}") from error
+        said = f"the state database does not answer: {error.orig}"
+        raise Held(said, by="database") from error

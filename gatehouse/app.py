@@ -8,6 +8,7 @@ not, leaves nothing to repair; a clean one only saves the time of replaying.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
@@ -24,16 +25,16 @@ from alerts.channels import open_channels
 from alerts.engine import Engine
 from alerts.finding import Finding
 from alerts.outbox import Paging
-from devices.clock import HOUR, wall_now
+from devices.clock import HOUR, SECOND, wall_now
 from devices.outcome import Outcome
-from devices.poll import PollSchedule
 from devices.registry_store import RegistryCache
 from gatehouse.address import split_bind
 from gatehouse.alerts_consumer import AlertsConsumer
-from gatehouse.console_process import keep_console
+from gatehouse.console_process import ConsoleProcess
 from gatehouse.database import open_database
 from gatehouse.garbage import look_less_for_garbage
 from gatehouse.parts import make_decoder, open_series
+from gatehouse.polls import Polls
 from gatehouse.self_watch import SelfWatch
 from gatehouse.settings import Settings, SettingsError
 from ingest.books import balance
@@ -52,7 +53,7 @@ from ingest.series_consumer import SeriesConsumer
 from ingest.session_memory import NAME as SESSIONS
 from ingest.session_memory import SessionMemory
 from ingest.source import Source, open_source
-from ingest.status import ServiceStatus, read_status, write_status
+from ingest.status import ServiceStatus, look_at_disk, read_status, write_status
 
 log = structlog.get_logger()
 
@@ -78,13 +79,13 @@ class Service:
             )
         self._settings = settings
         self._clock = settings.clock
-        self._started_at = self._clock.now()
         self._decoder, profiles = make_decoder(settings)
         self._version = version("gatehouse")
-        self._polls, self._asked_until = PollSchedule(profiles), self._started_at
+        self._profiles = profiles
         self._silence = {profile.name: profile.silent_after for profile in profiles}
         self._told: ServiceStatus | None = None
         self._self_watch = SelfWatch(lost_told=_lost_told(settings.data_dir))
+        self._console = ConsoleProcess(settings.console_bind)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -125,9 +126,10 @@ class Service:
                     tasks.create_task(_repeat("status", tell, STATUS_S), name="status")
                     watch = _repeat("self_watch", self._watch_itself, STATUS_S)
                     tasks.create_task(watch, name="self watch")
-                    ask = partial(self._ask, pipeline)
+                    first = next(iter(brokers.values()))
+                    ask = partial(self._polls.ask, first, pipeline)
                     tasks.create_task(_repeat("polls", ask, POLL_S), name="polls")
-                    tasks.create_task(keep_console(), name="console")
+                    tasks.create_task(self._console.keep(), name="console")
             finally:
                 with suppress(*WAITED_FOR):
                     self._write_status(pipeline)
@@ -161,6 +163,7 @@ class Service:
         self._database = open_database(settings)
         stack.callback(self._database.dispose)
         self._registry = RegistryCache(self._database)
+        self._polls = Polls(self._profiles, self._registry.current, self._clock)
         self._ledger = Ledger.open(settings.data_dir / LEDGER)
         stack.callback(self._ledger.close)
         store = open_series(settings)
@@ -218,21 +221,6 @@ class Service:
         """Climb and send what is due, in a thread of its own."""
         await asyncio.to_thread(self._paging.tick)
 
-    async def _ask(self, pipeline: Pipeline) -> None:
-        """Ask the devices that only answer, each when it is due, over the first broker.
-
-        What is due while that broker is away is not asked later: the next time is soon enough.
-        """
-        now, broker = self._clock.now(), pipeline.status().sources[0]
-        after, self._asked_until = self._asked_until, now
-        if broker.connected:
-            for topic, payload in await asyncio.to_thread(self._due, after, now):
-                pipeline.say(broker.name, topic, payload)
-
-    def _due(self, after: int, until: int) -> list[tuple[str, bytes]]:
-        """Return what devices are asked now; may wait for the database, so not on the loop."""
-        return list(self._polls.due(self._registry.current(), after=after, until=until))
-
     async def _tell(self, pipeline: Pipeline) -> None:
         """Write ``status.json``: a few milliseconds, by one writer, so never half a file."""
         self._told = self._write_status(pipeline)
@@ -268,6 +256,14 @@ class Service:
             books=balance(account, head=parts.journal.head),
             judged=self._alerts.counters(),
             lost_told=self._self_watch.lost_told,
+            durations=self._series.durations(),
+            ticks=round(time.monotonic() * SECOND),
+            disk=look_at_disk(
+                self._settings.data_dir,
+                wanted_bytes=int(self._settings.journal.min_free_gib * GIB),
+            ),
+            polls=self._polls.status(),
+            console=self._console.status(),
         )
         write_status(self._settings.data_dir, status)
         return status

@@ -16,7 +16,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -53,11 +53,13 @@ class Held(Exception):
 
     Args:
         sentence: What it waits for.
+        by: The same in a word from a closed list: "store", "ledger", "journal", "database".
         retry_after: Seconds not to ask again, at most :data:`LEFT_ALONE_S`.
     """
 
-    def __init__(self, sentence: str, *, retry_after: float = 0.0) -> None:
+    def __init__(self, sentence: str, *, by: str = "store", retry_after: float = 0.0) -> None:
         super().__init__(sentence)
+        self.by = by
         self.retry_after = retry_after
 
 
@@ -103,12 +105,23 @@ class FollowerStatus(msgspec.Struct, frozen=True):
         durable: The last position that a crash would not take back.
         pending: How many journalled positions it has not handled.
         held: What it waits for, as a sentence; empty: it goes on.
+        held_by: The same in a word; empty: it goes on.
+        holds: How often it was held since the start, by that word.
+        oldest_at: When the oldest message it has not handled began to arrive, milliseconds UTC;
+            None: there is none, or the journal cannot tell.
     """
 
     cursor: int
     durable: int
     pending: int
     held: str
+    held_by: str = ""
+    holds: dict[str, int] = {}
+    oldest_at: int | None = None
+
+    def age(self, now: int) -> int:
+        """Return how old the oldest message is that waits for it; milliseconds, 0 for none."""
+        return max(0, now - self.oldest_at) if self.oldest_at is not None else 0
 
 
 class Follower:
@@ -138,7 +151,8 @@ class Follower:
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._backoff = Backoff(base=_RETRY_BASE_S, cap=_RETRY_CAP_S)
-        self._held = ""
+        self._held = self._held_by = ""
+        self._holds: Counter[str] = Counter()
         self._idled = 0.0
         self._current: tuple[Batch, Sequence[Outcome]] | None = None
         self.position = self.durable = _starting_position(consumer, journal)
@@ -155,7 +169,21 @@ class Follower:
         """Return how far it is; may be asked from any thread."""
         position = self.position
         pending = max(0, self._journal.head - position)
-        return FollowerStatus(position, self.durable, pending, self._held)
+        return FollowerStatus(
+            cursor=position,
+            durable=self.durable,
+            pending=pending,
+            held=self._held,
+            held_by=self._held_by,
+            holds=dict(self._holds),
+            oldest_at=self._arrival(position + 1) if pending else None,
+        )
+
+    def _arrival(self, position: int) -> int | None:
+        try:
+            return self._journal.arrival(position)
+        except sqlite3.OperationalError:  # The follower meets it too, and says so.
+            return None
 
     async def run(self) -> None:
         """Follow until cancelled; what the thread dies of is raised here."""
@@ -212,21 +240,21 @@ class Follower:
             self.durable = _durable_position(self._consumer)
         if self._held:
             log.info("follower_resumed", follower=self.name, cursor=self.position)
-            self._held = ""
+            self._held = self._held_by = ""
         self._backoff.reset()
 
     def _hold(self, held: Held) -> None:
         """Wait, then go on from behind the durable cursor."""
-        sentence = str(held)
         if not self._held:
-            log.warning("follower_held", follower=self.name, why=sentence, cursor=self.position)
-        self._held = sentence
+            log.warning("follower_held", follower=self.name, why=str(held), cursor=self.position)
+        self._held, self._held_by = str(held), held.by
+        self._holds[held.by] += 1
         self._idled = 0.0
         self._stopping.wait(max(self._backoff.next(), min(held.retry_after, LEFT_ALONE_S)))
         try:
             self.position = self.durable = _durable_position(self._consumer)
         except Held as other:
-            self._held = str(other)
+            self._held, self._held_by = str(other), other.by
         if self._current is not None and self._current[0].base != self.position + 1:
             self._current = None
 
@@ -282,7 +310,7 @@ def _held_by_journal() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise Held(f"the journal cannot be read: {error}") from error
+        raise Held(f"the journal cannot be read: {error}", by="journal") from error
 
 
 def _starting_position(consumer: Consumer, journal: Journal) -> int:

@@ -148,6 +148,7 @@ class HttpSource:
             problem=self._problem or self._full(),
             draining=False,
             refused=dict(self._refused),
+            in_flight=len(self._owed),
         )
 
     def admit(self, request: h11.Request) -> Post | Answer:

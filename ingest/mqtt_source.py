@@ -161,7 +161,7 @@ class MqttSource:
         broker, record = self._broker, self._record
         refusals: list[str] = []
         for version in self._versions[broker.address]:
-            record.session += 1
+            record.begin_connection()
             connection: Connection = version(
                 broker,
                 session=record.session,

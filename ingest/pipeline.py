@@ -27,6 +27,7 @@ from devices.clock import Clock
 from ingest.answer import Answers, AnswerStatus, Publish, Reply
 from ingest.backoff import Backoff
 from ingest.decode_stage import Decode, DecodeStage
+from ingest.durations import Durations, Stopwatch
 from ingest.follower import Consumer, Follower, FollowerStatus
 from ingest.journal import Journal, JournalFull
 from ingest.journal_room import MIB, JournalStatus
@@ -72,6 +73,10 @@ class PipelineStatus(msgspec.Struct, frozen=True):
         problem: Why nothing can be journalled; empty: it can.
         frontier: Everything that arrived before has been judged; milliseconds UTC.
         pictures: How many were cut out of messages before the journal.
+        received: Messages taken in from all sources since the start.
+        journalled: Those of them that were journalled.
+        refused: How often the journal could not take what waited.
+        commits: How long the journal's commits took.
     """
 
     sources: list[SourceStatus]
@@ -84,6 +89,10 @@ class PipelineStatus(msgspec.Struct, frozen=True):
     problem: str
     frontier: int
     pictures: int = 0
+    received: int = 0
+    journalled: int = 0
+    refused: int = 0
+    commits: Durations = Durations([], 0.0)
 
 
 class _Chunk(NamedTuple):
@@ -137,7 +146,8 @@ class Pipeline:
         self._answers = Answers(reply, publish, [source.name for source in sources])
         self._window = max([WINDOW, *(source.window for source in sources)])
         self._repeats = RepeatGuard(self._window)
-        self._pictures = 0
+        self._pictures = self._received = self._journalled = self._refused = 0
+        self._commits = Stopwatch()
         self._waiting: deque[_Chunk] = deque()
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
@@ -195,6 +205,10 @@ class Pipeline:
             problem=self._problem,
             frontier=self._frontier,
             pictures=self._pictures,
+            received=self._received,
+            journalled=self._journalled,
+            refused=self._refused,
+            commits=self._commits.durations(),
         )
 
     def _tasks(self) -> list[tuple[str, Coroutine[None, None, None]]]:
@@ -210,6 +224,7 @@ class Pipeline:
         """Accept what one socket read brought, without its pictures; called on the loop."""
         messages, pictures = cut_all(messages)
         self._pictures += pictures
+        self._received += len(messages)
         payload_bytes = sum([len(message.payload) for message in messages])
         size = payload_bytes + _MESSAGE_BYTES * len(messages)
         if self._oldest is None:
@@ -282,11 +297,14 @@ class Pipeline:
         backoff = Backoff(base=_RETRY_BASE_S, cap=_RETRY_CAP_S)
         while True:
             try:
-                batch = await loop.run_in_executor(self._thread, self._journal.append, messages)
+                with self._commits.timing():
+                    batch = await loop.run_in_executor(self._thread, self._journal.append, messages)
             except JournalFull as full:
+                self._refused += 1
                 self._report(str(full))
                 await asyncio.sleep(backoff.next())
             else:
+                self._journalled += len(messages)
                 self._report("")
                 return batch
 

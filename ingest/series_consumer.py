@@ -23,6 +23,7 @@ from devices.clock import Clock
 from devices.outcome import DeadLetterReason, Ignored, Outcome
 from devices.registry import Registry
 from ingest.decode_stage import Decode
+from ingest.durations import Durations, Stopwatch
 from ingest.follower import Held
 from ingest.ledger import Ledger
 from ingest.letters import LetterDraft, Requested, Settled
@@ -73,6 +74,7 @@ class SeriesConsumer:
         self._registry = registry
         self._clock = clock
         self._encoder = PointEncoder()
+        self._writes, self._commits = Stopwatch(), Stopwatch()
         self._expired_at = time.monotonic()
         cursor = ledger.cursor()
         self._position = self._written = self._verified = cursor[1] if cursor else 0
@@ -105,7 +107,7 @@ class SeriesConsumer:
         work = self._write(range(batch.base, batch.last + 1), batch.messages, outcomes)
         counts = work.message_counts() + work.point_counts()
         counts["lost"] = batch.base - self._position - 1
-        with _held_by_disk():
+        with _held_by_disk(), self._commits.timing():
             self._ledger.commit(
                 journal=self._journal_id,
                 position=batch.last,
@@ -128,6 +130,10 @@ class SeriesConsumer:
             if time.monotonic() - self._expired_at > _EXPIRE_S:
                 self._expired_at = time.monotonic()
                 self._ledger.expire(self._clock.now())
+
+    def durations(self) -> dict[str, Durations]:
+        """Return how long the writes to the store and the ledger's commits took."""
+        return {"store": self._writes.durations(), "ledger": self._commits.durations()}
 
     def close(self) -> None:
         """Do nothing: a batch handled is durable."""
@@ -154,7 +160,9 @@ class SeriesConsumer:
         work.encode(self._encoder, self._registry())
         if work.points:
             try:
-                work.refuse(self._store.write(work.points))
+                with self._writes.timing():
+                    rejected = self._store.write(work.points)
+                work.refuse(rejected)
             except StoreHeld as held:
                 raise Held(str(held), retry_after=held.retry_after) from held
         return work
@@ -267,4 +275,4 @@ def _held_by_disk() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise Held(f"the ledger cannot be written: {error}") from error
+        raise Held(f"the ledger cannot be written: {error}", by="ledger") from error

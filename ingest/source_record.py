@@ -25,6 +25,7 @@ class SourceRecord:
         self.received = 0
         self.unguarded = 0
         self.acks = 0
+        self._given_up = 0
         self._protocol = ""
         self._since = now
         self._connections = 0
@@ -33,6 +34,11 @@ class SourceRecord:
         self._session_lost_at = 0
         self._complaint = ""
         self._told = ""
+
+    def begin_connection(self) -> None:
+        """Count a further connection; what an earlier one left unacknowledged comes again."""
+        self.session += 1
+        self._given_up = self.received - self.unguarded - self.acks
 
     def note_connection(
         self, connection: Connection, broker: MqttSettings, granted: Granted, now: int
@@ -130,4 +136,6 @@ class SourceRecord:
             sessions_lost=self._sessions_lost,
             session_lost_at=self._session_lost_at,
             dropped_at_broker=dropped,
+            in_flight=self.received - self.unguarded - self.acks - self._given_up,
+            window=broker.receive_maximum if self._protocol == "5" else 0,
         )

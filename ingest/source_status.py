@@ -26,6 +26,8 @@ class SourceStatus(msgspec.Struct, frozen=True):
         dropped_at_broker: Messages that the broker says it has dropped, for all its clients, since
             it started; None where it does not say.
         refused: Posts that were not taken, by HTTP status.
+        in_flight: Messages taken in and not yet acknowledged, on the present connection.
+        window: How many the broker may send ahead of our acks; 0: there is no such bound.
     """
 
     name: str
@@ -46,3 +48,5 @@ class SourceStatus(msgspec.Struct, frozen=True):
     sessions_lost: int = 0
     session_lost_at: int = 0
     dropped_at_broker: int | None = None
+    in_flight: int = 0
+    window: int = 0

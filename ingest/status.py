@@ -5,15 +5,51 @@ that the pipeline is not running, or hangs.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from ingest.books import Books
+from ingest.durations import Durations
+from ingest.journal_room import free_bytes
 from ingest.pipeline import PipelineStatus
 
 STALE_S = 10.0
 _NAME = "status.json"
+
+
+class DiskStatus(msgspec.Struct, frozen=True):
+    """The data folder's disk.
+
+    Attributes:
+        free_bytes: What is left for us.
+        wanted_bytes: What the journal leaves to others; with less, nothing is taken in.
+        files: What each database in the folder takes, by its name, like "ledger"; bytes.
+    """
+
+    free_bytes: int
+    wanted_bytes: int
+    files: dict[str, int]
+
+
+class PollStatus(msgspec.Struct, frozen=True):
+    """How many questions to devices that only answer were due since the start, and were asked."""
+
+    due: int
+    asked: int
+
+
+class ConsoleStatus(msgspec.Struct, frozen=True):
+    """The console's process.
+
+    Attributes:
+        problem: Why people cannot use it, a sentence; "" if they can, or it has just been started.
+        starts: How often it was started.
+    """
+
+    problem: str
+    starts: int
 
 
 class ServiceStatus(msgspec.Struct, frozen=True):
@@ -27,6 +63,9 @@ class ServiceStatus(msgspec.Struct, frozen=True):
         books: Where every received message is.
         judged: The alerts follower's own books, by name.
         lost_told: How many of the lost positions the operator has been told of.
+        durations: How long writes took, by where to: "store", "ledger".
+        ticks: Of a clock that nobody sets; milliseconds.
+        disk, polls, console: As each says.
     """
 
     at: int
@@ -36,6 +75,21 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     books: Books
     judged: dict[str, int]
     lost_told: int = 0
+    durations: dict[str, Durations] = {}
+    ticks: int = 0
+    disk: DiskStatus = DiskStatus(0, 0, {})
+    polls: PollStatus = PollStatus(0, 0)
+    console: ConsoleStatus = ConsoleStatus("", 0)
+
+
+def look_at_disk(data_dir: Path, *, wanted_bytes: int) -> DiskStatus:
+    """Ask what is left of the disk, and what the databases in the folder take."""
+    files: dict[str, int] = {}
+    for path in data_dir.glob("*.db*"):  # With the write-ahead log and its index.
+        with suppress(FileNotFoundError):
+            name = path.name.partition(".")[0]
+            files[name] = files.get(name, 0) + path.stat().st_size
+    return DiskStatus(free_bytes(data_dir), wanted_bytes, files)
 
 
 def write_status(data_dir: Path, status: ServiceStatus) -> None:

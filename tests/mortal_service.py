@@ -62,7 +62,7 @@ def spawn(environment: Mapping[str, str], point: Point | None) -> ForkServerProc
 
 
 def _run(environment: Mapping[str, str], point: Point | None) -> None:
-    app.keep_console = _no_console
+    app.ConsoleProcess.keep = _no_console
     claim.LEASE_MS = LEASE_MS
     if point is not None and point.commit in _CALLS:
         owner, name = _CALLS[point.commit]
@@ -73,7 +73,7 @@ def _run(environment: Mapping[str, str], point: Point | None) -> None:
         asyncio.run(until_stopped(service.run()))
 
 
-async def _no_console() -> None:
+async def _no_console(_: object) -> None:
     await asyncio.Event().wait()
 
 

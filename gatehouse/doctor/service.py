@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 import msgspec
 
 from devices.clock import SECOND, rfc3339, wall_now
-from gatehouse.address import split_bind
+from gatehouse.address import reachable, split_bind, url_of_bind
+from gatehouse.console_process import ask_console
 from gatehouse.doctor.found import Found
 from gatehouse.settings import Settings
 from ingest.books import Books
@@ -21,8 +21,6 @@ from ingest.pipeline import PipelineStatus
 from ingest.status import STALE_S, ServiceStatus, read_status
 
 PATIENCE_S = 10.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
-"""Where to reach what listens on every address."""
 
 
 def running(settings: Settings) -> Iterator[Found]:
@@ -107,16 +105,15 @@ def console(settings: Settings) -> Iterator[Found]:
     """Say, while the service runs, whether the console answers, and at the address in pages too."""
     if not is_up(settings):
         return
-    host, port = split_bind(settings.console_bind)
-    at = f"http://{_bracketed(_ANYWHERE.get(host, host))}:{port}"
-    problem = _ask_console(at)
+    at = url_of_bind(settings.console_bind)
+    problem = ask_console(at, seconds=PATIENCE_S)
     if problem:
         said = f"does not answer at {at} ({problem}): see the service's log for console_ended"
         yield Found.wrong("console", said)
         return
     yield Found.fine("console", f"answers at {at}")
     if settings.console_url:
-        problem = _ask_console(settings.page_url)
+        problem = ask_console(settings.page_url, seconds=PATIENCE_S)
         said = f"{settings.page_url}, to which pages link"
         advice = "check GATEHOUSE_CONSOLE_URL and the proxy, also from a phone"
         yield (
@@ -126,26 +123,6 @@ def console(settings: Settings) -> Iterator[Found]:
         )
 
 
-def _ask_console(url: str) -> str:
-    """Return why there is no console at an address; "" where there is one."""
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE_S)
-    try:
-        connection.request("GET", f"{parts.path}/health/live")
-        answer = connection.getresponse()
-        is_ours = answer.status == HTTPStatus.OK and b'"live"' in answer.read(1_000)
-    except (HTTPException, OSError) as error:
-        return str(error) or type(error).__name__
-    finally:
-        connection.close()
-    return "" if is_ours else f"something else answers, with {answer.status}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
 def intake(settings: Settings) -> list[Found]:
     """Say whether terminals can post, where that is opened."""
     if settings.intake_bind is None:
@@ -153,7 +130,7 @@ def intake(settings: Settings) -> list[Found]:
     name = "intake"
     host, port = split_bind(settings.intake_bind)
     where = f"http://{settings.intake_bind}/intake/"
-    connection = HTTPConnection(_ANYWHERE.get(host, host), port, timeout=PATIENCE_S)
+    connection = HTTPConnection(reachable(host), port, timeout=PATIENCE_S)
     try:
         connection.request("GET", "/intake/")
         answer = connection.getresponse()

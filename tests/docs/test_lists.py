@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alerts.rules import RULES
-from dashboards.console import metrics
+from dashboards.console.metrics import Numbers
 from devices.csv_rows import FILES
 from devices.outcome import DeadLetterReason, IgnoredReason
 from devices.profile import built_in, load_profiles
@@ -54,13 +54,29 @@ def test_every_tag_is_named() -> None:
 
 
 def test_metrics_are_the_ones_described(tmp_path: Path) -> None:
-    """What Prometheus reads, and no other name, stands in the table."""
+    """What Prometheus reads, with the same labels and no other name, stands in the table."""
     world = make_world(tmp_path)
     world.tell()
-    exposed = metrics.expose(world.context).decode()
-    families = re.findall(r"^# TYPE (\w+) (\w+)$", exposed, re.MULTILINE)
-    described = set(re.findall(r"`(gatehouse_\w+)`", INGEST)) - {"gatehouse_canary"}
-    assert {name for name, _ in families} == described
+    table = INGEST.partition("## Metrics")[2].partition("## Decisions")[0]
+    described = {}
+    for names, labels, _ in re.findall(r"^\| (`gatehouse_.*?) \|(.*?)\| (.*) \|$", table, re.M):
+        for name in re.findall(r"`(gatehouse_\w+)`", names):
+            described[name] = set(re.findall(r"`(\w+)`", labels))
+    families = Numbers(world.context).collect()
+    exposed = {
+        f"{family.name}_total" if family.type == "counter" else family.name: set(family._labelnames)
+        for family in families
+    }
+    assert exposed == described
+
+
+def test_what_prometheus_should_ask_names_metrics_that_exist() -> None:
+    """An example that asks for a name that is gone is never true."""
+    table = INGEST.partition("| ask | when it is true |")[2].partition("## Decisions")[0]
+    asked = set(re.findall(r"gatehouse_\w+", table))
+    described = set(re.findall(r"`(gatehouse_\w+)`", INGEST))
+    assert asked
+    assert {name.removesuffix("_bucket") for name in asked} <= described
 
 
 def test_numbers_of_the_bench_are_the_ones_described() -> None:

@@ -221,7 +221,12 @@ async def test_a_held_follower_holds_nobody_else(tmp_path: Path) -> None:
         await eventually(lambda: len(bench.alerts.got) == len(bench.line.acked) == 2_000)
         status = bench.pipeline.status().followers["series"]
         assert (status.held, status.cursor) == ("the store is down", 0)
-        assert status.pending == 2_000
+        assert (status.pending, status.oldest_at, status.age(NOON + 90)) == (2_000, NOON, 90)
+        assert (status.held_by, set(status.holds)) == ("store", {"store"})
+        parts = bench.pipeline.status()
+        assert (parts.received, parts.journalled, parts.refused) == (2_000, 2_000, 0)
+        assert parts.commits.count > 0
+        assert (parts.followers["alerts"].oldest_at, parts.followers["alerts"].holds) == (None, {})
         bench.series.held = ""
         await eventually(lambda: len(bench.series.got) == 2_000)
         assert bench.series.got == messages(range(2_000))
@@ -330,6 +335,7 @@ async def test_a_full_journal_stops_acknowledging_until_there_is_room(tmp_path: 
             await bench.line.bring([one])
         await eventually(lambda: bench.pipeline.status().problem)
         assert bench.line.paused
+        assert bench.pipeline.status().refused > 0
         assert bench.pipeline.status().journal.level == "full"
         assert len(bench.line.acked) < len(big)
         assert len(bench.line.acked) == bench.journal.head

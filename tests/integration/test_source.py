@@ -76,11 +76,14 @@ async def test_status_says_what_was_granted(mosquitto: Mosquitto, version: Versi
         await intake.connected()
         await publish(mosquitto, numbered(3))
         await publish(mosquitto, numbered(2), qos=0)
-        intake.source.ack(await intake.receives(5))
+        arrived = await intake.receives(5)
+        assert intake.status.in_flight == 3
+        intake.source.ack(arrived)
         status = intake.status
     assert status.protocol == version.protocol
     assert status.granted == {"gate/#": 1}
-    assert (status.received, status.unguarded, status.acks) == (5, 2, 3)
+    assert (status.received, status.unguarded, status.acks, status.in_flight) == (5, 2, 3, 0)
+    assert status.window == (2_000 if version.protocol == "5" else 0)
     assert (status.problem, status.reconnects, status.draining) == ("", 0, False)
 
 
