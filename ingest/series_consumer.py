@@ -24,7 +24,7 @@ from devices.outcome import DeadLetterReason, Ignored, Outcome
 from devices.registry import Registry
 from ingest.decode_stage import Decode
 from ingest.durations import Durations, Stopwatch
-from ingest.follower import Held
+from ingest.follower import GATHERED, Held
 from ingest.ledger import Ledger
 from ingest.letters import LetterDraft, Requested, Settled
 from ingest.message import Batch, Message
@@ -32,7 +32,9 @@ from ingest.point import Point, PointEncoder
 from ingest.refusal import Rejected, StoreHeld, StoreLies
 from ingest.series import SeriesStore
 
-_REPLAYED_AT_ONCE = 200
+REPLAYED_AT_ONCE = 200
+REPLAYED_BEHIND = 20
+"""The same while live data waits: a replay takes its time, and never for ever."""
 _EXPIRE_S = 60.0
 CHECK_S = 30.0
 """Between two canaries."""
@@ -79,6 +81,7 @@ class SeriesConsumer:
         cursor = ledger.cursor()
         self._position = self._written = self._verified = cursor[1] if cursor else 0
         self._check_at = time.monotonic()
+        self._is_behind = False
 
     def cursor(self) -> tuple[str, int] | None:
         """Return the ledger's cursor; the one before what must be written again, where there is."""
@@ -115,6 +118,7 @@ class SeriesConsumer:
                 letters=work.letters,
             )
         self._position = self._written = batch.last
+        self._is_behind = len(batch) >= GATHERED
 
     def idle(self, frontier: int) -> None:  # noqa: ARG002 - silence is no concern of the store's
         """Replay what somebody asked for, a little at a time; let go of old dead letters.
@@ -124,7 +128,8 @@ class SeriesConsumer:
         """
         self._check()
         with _held_by_disk():
-            requested = self._ledger.requested(_REPLAYED_AT_ONCE)
+            at_once = REPLAYED_BEHIND if self._is_behind else REPLAYED_AT_ONCE
+            requested = self._ledger.requested(at_once)
             if requested:
                 self._replay(requested)
             if time.monotonic() - self._expired_at > _EXPIRE_S:

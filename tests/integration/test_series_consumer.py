@@ -8,9 +8,10 @@ import pytest
 
 from ingest import dead_letter
 from ingest.dead_letter import Selection
-from ingest.follower import Held
+from ingest.follower import GATHERED, Held
 from ingest.ledger_file import connect
 from ingest.message import Message
+from ingest.series_consumer import REPLAYED_AT_ONCE, REPLAYED_BEHIND
 from tests.desk import Desk
 from tests.messages import NOON
 from tests.shelf import decode
@@ -150,6 +151,19 @@ def test_a_held_replay_is_tried_again(desk: Desk) -> None:
     desk.shelf.held = ""
     desk.consumer.idle(NOON)
     assert (desk.books.dead_open, desk.books.stored) == (0, 1)
+
+
+def test_a_replay_yields_to_live_data(desk: Desk) -> None:
+    """While batches come full, live data waits: a replay takes a little of each turn."""
+    desk.handle(*[b"garbage"] * 300)
+    desk.decode = lambda position, one: decode(position, Message(one.topic, b"t 36.0", NOON))
+    dead_letter.request_replay(desk.path, Selection())
+    desk.handle(*[b"i"] * GATHERED)
+    desk.consumer.idle(NOON)
+    assert desk.books.dead_replayed == REPLAYED_BEHIND
+    desk.handle(b"i")
+    desk.consumer.idle(NOON)
+    assert desk.books.dead_replayed == REPLAYED_BEHIND + REPLAYED_AT_ONCE
 
 
 def test_discarding_gives_up_the_payload_and_keeps_the_count(desk: Desk) -> None:
