@@ -99,9 +99,8 @@ def _last_of_stay(
 
 def _joined(buckets: Iterator[Bucket], function: Function) -> dict[int, float]:
     """Return one value a window: the greatest, the least, or the sum of what each stay gave."""
-    join = {Function.MAX: max, Function.MIN: min}.get(function, lambda one, other: one + other)
-    values: dict[int, float] = {}
+    values: dict[int, list[float]] = {}
     for bucket in buckets:
-        before = values.get(bucket.at)
-        values[bucket.at] = bucket.value if before is None else join(before, bucket.value)
-    return values
+        values.setdefault(bucket.at, []).append(bucket.value)
+    join = {Function.MAX: max, Function.MIN: min}.get(function, sum)
+    return {at: join(each) for at, each in values.items()}

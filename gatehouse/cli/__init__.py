@@ -32,6 +32,7 @@ MODULES = {
     "registry": "registry",
     "journal": "journal",
     "dead-letters": "dead_letters",
+    "series": "series",
     "incidents": "incidents",
     "oncall": "incidents",
     "channels": "incidents",
