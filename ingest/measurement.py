@@ -19,7 +19,26 @@ from devices.observation import (
     Temperature,
 )
 
-TAGS = ("device", "channel", "site", "grid")
+TAG_MEANINGS = {
+    "device": "the device's id in the registry",
+    "channel": "which of its sensors or meter phases; left out where it has one",
+    "site": "where it stood when it observed this; left out where it stood nowhere",
+    "grid": "the worker's patch of the household it stood in then; left out elsewhere",
+}
+TAGS = tuple(TAG_MEANINGS)
+FORBIDDEN = (
+    "subject",
+    "name",
+    "phone",
+    "flat",
+    "household",
+    "event id",
+    "topic",
+    "payload",
+    "vendor",
+    "picture",
+)
+"""What is neither a tag, a field nor part of one; who it was is in the state database only."""
 
 
 class FieldKind(StrEnum):
@@ -46,11 +65,13 @@ class Measurement:
     """One kind of observation in the time series.
 
     Attributes:
+        series: Of what there is one series each.
         values: Reads an observation's fields, in order; None where it says nothing.
         may_be_blank: Whether an observation may say nothing at all.
     """
 
     name: str
+    series: str
     fields: tuple[Field, ...]
     values: Callable[[Observation], tuple[Any, ...]]
     may_be_blank: bool
@@ -68,16 +89,17 @@ class Measurement:
         raise ValueError(f"{self.name} has no field {name!r}; it has {known}")
 
 
-def _measurement(name: str, *fields: Field, may_be_blank: bool = False) -> Measurement:
+def _measurement(name: str, series: str, *fields: Field, may_be_blank: bool = False) -> Measurement:
     names = [field.name for field in fields]
     values = attrgetter(*names)
     if len(names) == 1:  # With one name attrgetter gives the bare value.
-        return Measurement(name, fields, lambda one: (values(one),), may_be_blank)
-    return Measurement(name, fields, values, may_be_blank)
+        return Measurement(name, series, fields, lambda one: (values(one),), may_be_blank)
+    return Measurement(name, series, fields, values, may_be_blank)
 
 
 TEMPERATURE = _measurement(
     "temperature",
+    "thermometer, room sensor, and terminal or gun that measures",
     Field("celsius", FieldKind.FLOAT, "°C", "what was measured, after the device's adjustment"),
     Field("body_site", FieldKind.TEXT, "", "where on the body; ambient is a room, never a body"),
     Field("adjusted_to", FieldKind.TEXT, "", "body site an infrared value was converted to"),
@@ -85,6 +107,7 @@ TEMPERATURE = _measurement(
 )
 CROSSING = _measurement(
     "crossing",
+    "gate terminal or camera",
     Field("direction", FieldKind.TEXT, "", "in, out or unknown"),
     Field("outcome", FieldKind.TEXT, "", "admitted, refused or unknown"),
     Field("stranger", FieldKind.BOOLEAN, "", "a face that nobody enrolled"),
@@ -94,16 +117,19 @@ CROSSING = _measurement(
 )
 ELECTRICITY = _measurement(
     "electricity",
+    "meter, plug, or phase of one",
     Field("power_w", FieldKind.FLOAT, "W", "power drawn"),
     Field("energy_wh", FieldKind.FLOAT, "Wh", "the meter's cumulative counter"),
     may_be_blank=True,
 )
 LIT_WINDOW = _measurement(
     "lit_window",
+    "worker who looks up at windows",
     Field("lit", FieldKind.BOOLEAN, "", "whether a worker saw light"),
 )
 DEVICE_STATUS = _measurement(
     "device_status",
+    "device that says something of itself, or gateway",
     Field("online", FieldKind.BOOLEAN, "", "what the device or its gateway says of it"),
     Field("battery", FieldKind.FLOAT, "%", "charge left"),
     Field("signal", FieldKind.FLOAT, "", "radio signal in dBm or the device's own unit"),

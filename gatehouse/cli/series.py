@@ -20,6 +20,7 @@ from gatehouse.settings import Settings, load
 from ingest.household_series import Stay
 from ingest.measurement import MEASUREMENTS
 from ingest.reading import END_OF_TIME
+from ingest.schema import describe
 from ingest.series import SeriesStore, StoreHeld
 from ingest.series_export import Format, Found, Selection, select, written
 
@@ -92,6 +93,15 @@ def export(  # noqa: PLR0913, PLR0917 - one argument an option
     finally:
         store.close()
     progress.end()
+
+
+@_series.command("schema")
+def schema() -> None:
+    """Print the schema as Markdown: measurements, tags, fields, units, and what is never in it.
+
+    Example: gatehouse series schema > docs/schema.md
+    """
+    print(describe(), end="")
 
 
 class _Progress:

@@ -1,0 +1,73 @@
+"""The schema of the time series as a document, from the code that writes them."""
+
+from collections.abc import Sequence
+
+from ingest.measurement import FORBIDDEN, MEASUREMENTS, TAG_MEANINGS, Measurement
+from ingest.point import NANOSECONDS
+
+SIMULATED_HOUSEHOLDS = 100
+SIMULATED_SERIES = {"temperature": 104, "crossing": 2, "electricity": 100, "device_status": 108}
+"""Series that a day of so many simulated households comes to; a test counts them again."""
+
+_HEAD = """# The schema of the time series
+
+Written by `gatehouse series schema > docs/schema.md` from
+[ingest/measurement.py](../ingest/measurement.py); a test holds the two together. It is the same in
+InfluxDB (measurements, tags, fields) and in the embedded store (a table a measurement, a column a
+field, the tags in the table `series`).
+"""
+_TIME = f"""## Time
+
+Of the observation, in nanoseconds UTC. Down to the millisecond it is when the device observed it;
+the six digits below (0 to {NANOSECONDS - 1:,}) tell events of one millisecond apart and mean
+nothing else. What is sent again has the same time, and so overwrites itself.
+"""
+_NEVER = f"""## What is never in it
+
+Neither as a tag, a field nor a part of one:
+{", ".join(FORBIDDEN)}.
+Texts in fields are words of closed lists. Who was measured, and where they live, is known in the
+state database only.
+"""
+_TOTAL = sum(SIMULATED_SERIES.values())
+_CARDINALITY = f"""## How many series
+
+Their number grows with devices, never with people, events or time; a device that moves to another
+grid has one more. {SIMULATED_HOUSEHOLDS} households of the simulated community, with a meter each
+and a thermometer in most, come to {_TOTAL}, {_TOTAL / SIMULATED_HOUSEHOLDS:.1f} a household:
+"""
+
+
+def describe() -> str:
+    """Return the schema as Markdown."""
+    tags = [f"| `{tag}` | {meaning} |" for tag, meaning in TAG_MEANINGS.items()]
+    counts = [
+        f"| `{name}` | {count} | {count / SIMULATED_HOUSEHOLDS:.2f} |"
+        for name, count in SIMULATED_SERIES.items()
+    ]
+    parts = [
+        _HEAD,
+        _TIME,
+        "## Tags\n",
+        _table("| tag | is |", tags),
+        *(_describe(measurement) for measurement in MEASUREMENTS.values()),
+        _CARDINALITY,
+        _table("| measurement | series | a household |", counts),
+        _NEVER,
+    ]
+    return "\n".join(parts)
+
+
+def _describe(measurement: Measurement) -> str:
+    fields = [
+        f"| `{field.name}` | {field.kind.value} | {field.unit} | {field.says} |"
+        for field in measurement.fields
+    ]
+    title = f"## `{measurement.name}`\n\nOne series for each {measurement.series}."
+    blank = " A point has at least one of these fields." if measurement.may_be_blank else ""
+    return f"{title}{blank}\n\n{_table('| field | type | unit | is |', fields)}"
+
+
+def _table(heading: str, rows: Sequence[str]) -> str:
+    line = "|---" * (heading.count("|") - 1) + "|"
+    return "\n".join((heading, line, *rows)) + "\n"
