@@ -10,6 +10,7 @@ from devices.registry_store import RegistryCache
 from gatehouse.database import newest_revision, open_database, revision
 from gatehouse.parts import make_decoder, open_series
 from gatehouse.settings import Settings, SettingsError
+from ingest.decode_stage import decode_all
 from ingest.publisher import Publisher
 
 
@@ -18,14 +19,17 @@ def serve_console(settings: Settings) -> None:
     if settings.mqtt is None:
         raise SettingsError("GATEHOUSE_MQTT_URL: not set; readings entered by hand go there")
     database = open_database(settings)
-    silence = {profile.name: profile.silent_after for profile in make_decoder(settings)[1]}
+    decoder, profiles = make_decoder(settings)
+    silence = {profile.name: profile.silent_after for profile in profiles}
+    registry = RegistryCache(database).current
     series = open_series(settings, read_only=True)
     context = ConsoleContext(
         database=database,
-        registry=RegistryCache(database).current,
+        registry=registry,
         clock=settings.clock,
         data_dir=settings.data_dir,
         series=lambda: series,
+        decode=lambda _, messages: decode_all(messages, decoder, registry()),
         publish=Publisher(settings.mqtt).publish,
         is_migrated=lambda: revision(database) == newest_revision(),
         silent_after=silence.get,

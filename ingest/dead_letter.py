@@ -35,31 +35,29 @@ _COLUMNS = """position, count, first_at, arrived_at, source, topic, flags, devic
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which letters; what is empty does not narrow.
+    """Which letters; what is None does not narrow.
 
     Attributes:
-        topic: As published; ending in ``#`` everything that begins like it.
-        device: Its id, where decoding got that far.
-        state: open, replayed, discarded or expired.
+        topic: As published.
+        topic_begins: How the topics begin.
+        device: Its id; "" where decoding did not get that far.
     """
 
     position: int | None = None
-    reason: str = ""
-    topic: str = ""
-    device: str = ""
-    state: str = ""
+    reason: str | None = None
+    topic: str | None = None
+    topic_begins: str | None = None
+    device: str | None = None
+    state: str | None = None
 
     def where(self) -> tuple[str, list[Any]]:
         """Return a condition in SQL and its values."""
-        names = ("position", "reason", "device", "state")
-        given = {name: value for name in names if (value := getattr(self, name))}
+        names = ("state", "topic", "device", "reason", "position")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
         parts, values = [f"{name} = ?" for name in given], list(given.values())
-        if self.topic.endswith("#"):
+        if self.topic_begins is not None:
             parts.append("substr(topic, 1, ?) = ?")
-            values += [len(self.topic) - 1, self.topic[:-1]]
-        elif self.topic:
-            parts.append("topic = ?")
-            values.append(self.topic)
+            values += [len(self.topic_begins), self.topic_begins]
         return " AND ".join(parts) or "1", values
 
 
@@ -114,6 +112,13 @@ class Letter(msgspec.Struct, frozen=True):
     replay: bool
     attempts: int
     note: str
+
+    @property
+    def group(self) -> Selection:
+        """The open letters that are like this one."""
+        return Selection(
+            topic=self.topic, device=self.device, reason=self.reason, state=LetterState.OPEN
+        )
 
     @property
     def message(self) -> Message:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from argon2 import PasswordHasher
@@ -19,10 +20,12 @@ from dashboards import account
 from dashboards.account import Account
 from dashboards.console.context import ConsoleContext
 from devices.clock import HOUR, MINUTE, SECOND, ManualClock, parse_rfc3339, wall_now
+from devices.decoder import Decoder
 from devices.observation import BodySite, DeviceStatus, Electricity, Observation, Temperature
 from devices.registry import Role
 from devices.registry_store import load
 from gatehouse.database import create
+from ingest.decode_stage import decode_all
 from ingest.ledger import Ledger
 from ingest.letters import LetterDraft
 from ingest.message import Message
@@ -127,6 +130,7 @@ def make_world(folder: Path, *, database_url: str = "", **overrides: Any) -> Wor
     registry = load(engine)
     clock = ManualClock(NOW)
     published: list[tuple[str, bytes]] = []
+    decoder = Decoder((), default_zone=ZoneInfo("Asia/Shanghai"))
 
     async def publish(topic: str, payload: bytes) -> None:
         published.append((topic, payload))
@@ -139,6 +143,7 @@ def make_world(folder: Path, *, database_url: str = "", **overrides: Any) -> Wor
         "clock": clock,
         "data_dir": folder,
         "series": lambda: reader,
+        "decode": lambda _, messages: decode_all(messages, decoder, registry),
         "publish": publish,
         "is_migrated": lambda: True,
         "silent_after": lambda profile: None if profile == "gatehouse" else 2 * HOUR,

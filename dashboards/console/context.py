@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from alerts.thresholds import Thresholds
 from devices.clock import Clock
 from devices.registry import Registry
+from ingest.decode_stage import Decode
 from ingest.series import SeriesStore
 
 
@@ -20,8 +21,10 @@ class ConsoleContext:
         database: State database: incidents, registry, accounts, audit.
         registry: Returns the present snapshot of places, people and devices.
         clock: The community's clock. Sessions and throttling use real time instead.
-        data_dir: Where the pipeline keeps ``status.json`` and the ledger; only read here.
+        data_dir: Where the pipeline keeps ``status.json``, ledger and dead letters; nothing but the
+            last is changed here.
         series: Returns the series store for reading; raises StoreHeld while it is away.
+        decode: What becomes of messages by the profiles and the registry of today.
         publish: Sends a hand-entered reading to the broker: (topic, payload); raises when it
             could not be handed over.
         is_migrated: Whether the database has the schema this program was written for.
@@ -38,6 +41,7 @@ class ConsoleContext:
     clock: Clock
     data_dir: Path
     series: Callable[[], SeriesStore]
+    decode: Decode
     publish: Callable[[str, bytes], Awaitable[None]]
     is_migrated: Callable[[], bool]
     silent_after: Callable[[str], int | None]

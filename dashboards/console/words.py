@@ -119,6 +119,12 @@ _REASON = {
     "decoder_failed": mark("The decoder failed"),
     "store_refused": mark("Refused by the series store"),
 }
+_LETTER_STATE = {
+    "open": mark("Waits for somebody"),
+    "replayed": mark("Sent through again and used"),
+    "discarded": mark("Discarded"),
+    "expired": mark("Counted, not kept"),
+}
 _IGNORED = {
     "log_line": mark("Log line"),
     "answer": mark("Answer to a command"),
@@ -233,6 +239,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "page": _PAGE,
         "body_site": _BODY_SITE,
         "reason": _REASON,
+        "letter_state": _LETTER_STATE,
         "ignored": _IGNORED,
         "place": _PLACE,
         "direction": _DIRECTION,

@@ -65,7 +65,7 @@ def list_(
 
     Example: gatehouse dead-letters list --reason unknown_topic
     """
-    selection = Selection(reason=reason or "", topic=topic, device=device, state=state)
+    selection = _narrowed(None, reason, topic, device, state=state)
     found = dead_letter.groups(_ledger(load()), selection, limit=limit)
     if as_json:
         shown = [_readable(msgspec.to_builtins(group)) for group in found]
@@ -217,10 +217,29 @@ def _selection(
     *,
     everything: bool,
 ) -> Selection:
-    selection = Selection(position=number, reason=reason or "", topic=topic, device=device)
+    selection = _narrowed(number, reason, topic, device)
     if selection == Selection() and not everything:
         raise Failure("say which: --id, --reason, --topic, --device or --all", code=WRONG_USE)
     return selection
+
+
+def _narrowed(
+    number: int | None,
+    reason: DeadLetterReason | None,
+    topic: str,
+    device: str,
+    *,
+    state: LetterState | None = None,
+) -> Selection:
+    begins = topic.endswith("#")
+    return Selection(
+        position=number,
+        reason=reason,
+        topic=None if begins else topic or None,
+        topic_begins=topic[:-1] if begins else None,
+        device=device or None,
+        state=state,
+    )
 
 
 def _ledger(settings: Settings) -> Path:

@@ -171,27 +171,6 @@ async def test_a_store_that_is_away_takes_nothing_else_with_it(tmp_path: Path) -
         assert (await client.get("/health/ready")).status_code == 200
 
 
-async def test_dead_letters_are_grouped_and_masked(world: World, browser: Open) -> None:
-    """Alike ones are counted together; a payload is shown as its outline only."""
-    world.bury(
-        [
-            ("t/1", b"{bad", "bad_json", ""),
-            ("t/1", b"{worse", "bad_json", ""),
-            ("t/2", '{"name": "孙美丽", "celsius": 85.0}'.encode(), "out_of_range", "celsius"),
-        ]
-    )
-    async with browser("operator") as client:
-        text = (await client.get("/dead-letters")).text
-        assert re.search(r"t/1.*Not valid JSON.*>2<", text, re.S)
-        assert "t/1" not in (await client.get("/dead-letters?reason=out_of_range")).text
-        one = (await client.get("/dead-letters/3")).text
-        assert "孙美丽" not in one
-        assert "85.0" in one
-        assert (await client.get("/dead-letters/99")).status_code == 404
-        for number in (10**30, -(10**30), 0):
-            assert (await client.get(f"/dead-letters/{number}")).status_code == 404
-
-
 async def test_pages_say_so_before_anything_has_run(tmp_path: Path) -> None:
     """Without ledger and status the pages are empty, not broken."""
     world = make_world(tmp_path)

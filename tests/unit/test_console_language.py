@@ -22,6 +22,7 @@ from devices.clock import parse_rfc3339
 from devices.observation import CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, IgnoredReason
 from devices.registry import PlaceKind, Role
+from ingest.letter_file import LetterState
 
 CONSOLE = Path(language.__file__).parent
 ROOT = CONSOLE.parents[1]
@@ -124,6 +125,7 @@ def test_translations_keep_the_placeholders() -> None:
         ("role", Role),
         ("reason", DeadLetterReason),
         ("ignored", IgnoredReason),
+        ("letter_state", LetterState),
         ("place", PlaceKind),
         ("body_site", BODY_SITES),
         ("because", Because),
