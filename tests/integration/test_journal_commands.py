@@ -13,6 +13,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from dashboards import audit
 from devices.clock import ManualClock, rfc3339
 from devices.registry import Registry
 from gatehouse.cli import dead_letters, journal
@@ -166,6 +167,31 @@ def test_a_letter_is_shown_without_what_it_says(service: Service) -> None:
         call("dead-letters", "show", "99")
 
 
+def test_revealing_a_payload_needs_a_reason_and_is_recorded(service: Service) -> None:
+    """Who reads what a device said is written down before it is shown."""
+    engine = open_database(load())
+    with pytest.raises(Failure, match="say why"):
+        call("dead-letters", "show", "5", "--reveal")
+    assert "Sun Li" in call("dead-letters", "show", "5", "--reveal", "--because", "a test").stdout
+    with engine.connect() as connection:
+        (entry,) = audit.find(connection, about="dead_letter:5")
+    engine.dispose()
+    assert (entry.action, entry.reason) == (audit.Action.REVEALED_LETTER, "a test")
+    assert entry.account.startswith("cli:")
+
+
+def test_a_payload_cannot_write_to_the_terminal(service: Service) -> None:
+    """What is revealed is shown without the signs a terminal obeys."""
+    hostile = b"\x1b]0;gone\x07 \xe2\x80\xae \xff"
+    batch = service.journal.append([Message("t", hostile, NOON)])
+    garbage = Message("t", b"garbage", NOON)
+    service.consumer.handle(Batch(6, [garbage, *batch.messages]), [decode(6, garbage)] * 2)
+    open_database(load()).dispose()
+    shown = call("dead-letters", "show", "7", "--reveal", "--because", "a test").stdout
+    assert shown.replace("\n", "").isprintable()
+    assert "]0;gone" in shown
+
+
 def test_replay_without_a_service_says_so(service: Service) -> None:
     """The letters stay marked, and the sentence says what brings them through."""
     service.stop()
@@ -206,5 +232,9 @@ def test_discarding_needs_a_choice_and_a_reason(service: Service) -> None:
         call("dead-letters", "discard", "--because", "a test")
     assert failed.value.code == WRONG_USE
     assert call("dead-letters", "discard", "--all").exit_code == 2
-    assert "3 discarded" in call("dead-letters", "discard", "--all", "--because", "a test").stdout
+    with pytest.raises(Failure, match="say why"):
+        call("dead-letters", "discard", "--all", "--because", " ")
+    by_id = ("dead-letters", "discard", "--id", "3", "--because", "a test")
+    assert read(*by_id) == {"discarded": 1}
+    assert "2 discarded" in call("dead-letters", "discard", "--all", "--because", "a test").stdout
     assert read("journal", "status")["books"]["dead_discarded"] == 3

@@ -183,6 +183,6 @@ def test_letters_are_grouped_and_found(desk: Desk) -> None:
     groups = dead_letter.groups(desk.path, Selection(state="open"))
     assert [(one.topic, one.count) for one in groups] == [("d0", 2), ("d2", 1), ("d1", 1)]
     assert [one.topic for one in dead_letter.groups(desk.path, Selection(topic="d1"))] == ["d1"]
-    assert sum(one.count for one in dead_letter.groups(desk.path, Selection(topic="d#"))) == 4
+    assert sum(one.count for one in dead_letter.groups(desk.path, Selection(topic_begins="d"))) == 4
     assert dead_letter.groups(desk.path, Selection(reason="empty")) == []
     assert dead_letter.letter(desk.path, 99) is None
