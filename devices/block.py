@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from devices.outcome import IgnoredReason
+from devices.registry import PlaceKind
 from devices.topic import PatternError, names_of
 
 
@@ -43,7 +44,7 @@ class Number(Strict):
     sum: tuple[str, ...] | None = None
     unit: str | None = None
     unit_from: Paths | None = None
-    absent: tuple[float | str, ...] = ()
+    absent: tuple[float | str | tuple[float, float], ...] = ()
     range: tuple[float, float] | None = None
     scalar: bool = False
 
@@ -81,6 +82,8 @@ class _Observed(Strict):
     channel: str | None = None
     event_id: str | None = None
     time: Paths | Time | None = None
+    person: Paths | None = None
+    at: tuple[PlaceKind, ...] = ()
 
 
 class TemperatureBlock(_Observed):

@@ -1,15 +1,18 @@
 """One observation's block, written as what makes observations of a payload."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import msgspec
 
 from devices.block import Block
 from devices.condition import compile_condition
+from devices.device_time import Arrival
 from devices.field import compile_fields, write_number
 from devices.kind import KINDS, Kind, Values
 from devices.origin import Origin, write_own_origin
 from devices.path import compile_loop, is_member
+from devices.registry import PlaceKind
 from devices.source import Source, Stand
 
 
@@ -100,9 +103,25 @@ def _write_one(
         nested.enter_context(source.inside(f"if {is_something}:"))
     _write_defaults(source, kind, {field.name: values[field.name] for field in fields})
     own = write_own_origin(source, block, origin, stand, names)
+    if block.at:
+        stands = source.name(_compile_places(block.at), "stands")
+        test = f"if {stands}(arrival, {own.device_id}, {own.observed_at}):"
+        nested.enter_context(source.inside(test))
     if kind.finish is not None:
         kind.finish(source, values, constants, own)
     return _construction(source, kind, own, values)
+
+
+def _compile_places(kinds: tuple[PlaceKind, ...]) -> Callable[[Arrival, str, int], bool]:
+    """Return what tells whether a device may stand at a place of these kinds at a time."""
+
+    def stands(arrival: Arrival, device_id: str, at: int) -> bool:
+        if arrival.registry is None:
+            return True
+        place = arrival.registry.place(device_id, at)
+        return place is None or place.kind in kinds
+
+    return stands
 
 
 def _write_defaults(source: Source, kind: Kind, values: Values) -> None:

@@ -125,7 +125,8 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Field:
     get = compile_paths(number.path) if number.path else _compile_sum(number.sum or (), name)
     where = f"{name}: {number.path or ' + '.join(number.sum or ())}"
     low, high = number.range or (measure.low, measure.high)
-    absent = frozenset(number.absent)
+    absent = frozenset(one for one in number.absent if not isinstance(one, tuple))
+    gaps = tuple(one for one in number.absent if isinstance(one, tuple))
     conversion = _conversion(name, number.unit, measure)
     unit_from = _compile_unit(number.unit_from, measure, where) if number.unit_from else None
     is_whole = measure is COUNT
@@ -141,6 +142,8 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Field:
             value = as_number(value, where)
             if value in absent:
                 return None
+        if gaps and any(first <= value <= last for first, last in gaps):
+            return None
         by = unit_from(scope) if unit_from else conversion
         if by is not None:
             value = convert(value, by)
@@ -149,7 +152,7 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Field:
         return _whole(value, where) if is_whole else float(value)
 
     is_usual = isinstance(number.path, str) and is_member(number.path)
-    if is_usual and not (absent or unit_from or is_whole):
+    if is_usual and not (number.absent or unit_from or is_whole):
         return Field(name, read, Usual(str(number.path), conversion, low, high))
     return Field(name, read)
 

@@ -48,18 +48,18 @@ def write_origin(
     channel = _write_channel(source, said, stand, names)
     event = _write_event(source, block.event_id, stand, names) if block.event_id else "None"
     if block.person:
-        recognise = source.name(_compile_person(compile_templates(block.person, names)), "person")
-        source.line(f"subject, is_stranger = {recognise}({stand.scope}, arrival)")
-        return Origin(device, channel, event, *moment, "subject", "is_stranger")
+        recognised = _write_person(source, block.person, stand, names)
+        return Origin(device, channel, event, *moment, *recognised)
     return Origin(device, channel, event, *moment)
 
 
 def write_own_origin(
     source: Source, block: Block, origin: Origin, stand: Stand, names: frozenset[str]
 ) -> Origin:
-    """Write what puts a block's own device, channel, event and time in the message's place."""
+    """Write what puts a block's own device, channel, event, time and person in the message's."""
     device, channel, event = origin.device_id, origin.channel, origin.event_id
     moment = origin.observed_at, origin.time_source, origin.said_at
+    recognised = origin.subject, origin.is_stranger
     if block.device:
         device = source.variable("device")
         read = source.name(_required(compile_templates(block.device, names)), "device")
@@ -70,7 +70,9 @@ def write_own_origin(
         channel = _write_channel(source, block.channel, stand, names)
     if block.event_id:
         event = _write_event(source, block.event_id, stand, names)
-    return Origin(device, channel, event, *moment, origin.subject, origin.is_stranger)
+    if block.person:
+        recognised = _write_person(source, block.person, stand, names)
+    return Origin(device, channel, event, *moment, *recognised)
 
 
 def _write_device(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> str:
@@ -119,6 +121,16 @@ def _write_event(source: Source, said: str, stand: Stand, names: frozenset[str])
     source.line(f"{event} = {get}({stand.scope})")
     source.line(f"{event} = None if {event} is None else checked_id({event}, 'event_id')")
     return event
+
+
+def _write_person(
+    source: Source, said: Paths, stand: Stand, names: frozenset[str]
+) -> tuple[str, str]:
+    """Write what finds whom the device recognised; return where subject and stranger stand then."""
+    subject, is_stranger = source.variable("subject"), source.variable("is_stranger")
+    recognise = source.name(_compile_person(compile_templates(said, names)), "person")
+    source.line(f"{subject}, {is_stranger} = {recognise}({stand.scope}, arrival)")
+    return subject, is_stranger
 
 
 def _required(get: TextGetter) -> Callable[[Scope], str]:

@@ -1,8 +1,9 @@
 """Ways into a decoded payload: paths, templates and loops, compiled once to plain callables.
 
 A path is keys and array places with dots between (``person.temperatur``, ``Power.0``); ``.`` is
-the whole, and one that begins with ``/`` starts at the payload's root where others start at the
-loop's item. What is not there, and JSON's null, are None: absent. So are the texts in ``BLANK``.
+the whole, a star before the last key is any member (``*.Total_in``), a name in braces is one of the
+topic, and one that begins with ``/`` starts at the payload's root where others start at the loop's
+item. What is not there, and JSON's null, are None: absent. So are the texts in ``BLANK``.
 """
 
 import re
@@ -40,8 +41,13 @@ def compile_path(path: str) -> Getter:
     """Return what gets the value of a path, None where it is absent."""
     if path == "{key}":
         return lambda scope: _unless_blank(scope.key)
+    if path.startswith("{"):
+        name = path.strip("{}")
+        return lambda scope: scope.names.get(name)
     if is_member(path.removeprefix("/")):
         return _first_member((path.removeprefix("/"),), of_root=path.startswith("/"))
+    if _is_of_any(path):
+        return _first_of_any((path,))
     steps = tuple(step for step in path.lstrip("/").split(".") if step)
     if path.startswith("/"):
         return lambda scope: _unless_blank(follow(scope.root, steps))
@@ -83,6 +89,8 @@ def compile_paths(paths: str | Sequence[str]) -> Getter:
         return compile_path(paths)
     if all(is_member(path) for path in paths):
         return _first_member(tuple(paths))
+    if all(_is_of_any(path) for path in paths) and len({_holder(path) for path in paths}) == 1:
+        return _first_of_any(tuple(paths))
     getters = tuple(compile_path(path) for path in paths)
 
     def get(scope: Scope) -> object:
@@ -211,6 +219,37 @@ def _first_member(keys: tuple[str, ...], *, of_root: bool = False) -> Getter:
                 value = _unless_blank(value)
             if value is not None:
                 return value
+        return None
+
+    return get
+
+
+def _is_of_any(path: str) -> bool:
+    """Return whether a path asks any member for its last key: ``*.Total_in``, ``a.*.b``."""
+    return f".{path.removeprefix('/')}".rpartition(".")[0].endswith(".*")
+
+
+def _holder(path: str) -> str:
+    return path.rpartition(".")[0]
+
+
+def _first_of_any(paths: tuple[str, ...]) -> Getter:
+    """Return what gets the first value that any member of one holder has under some keys."""
+    holder_path = _holder(paths[0])
+    steps = tuple(step for step in holder_path.strip("/*").split(".") if step)
+    of_root = holder_path.startswith("/")
+    keys = tuple(path.rpartition(".")[2] for path in paths)
+    wanted = frozenset(keys)
+
+    def get(scope: Scope) -> object:
+        holder = follow(scope.root if of_root else scope.item, steps)
+        members = holder.values() if isinstance(holder, dict) else ()
+        for member in members:
+            if isinstance(member, dict) and not wanted.isdisjoint(member):
+                for key in keys:
+                    value = _unless_blank(member.get(key))
+                    if value is not None:
+                        return value
         return None
 
     return get
