@@ -1,5 +1,6 @@
 """What a device says about time, and whether it is believed."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -26,6 +27,8 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local wall time; the zone is add
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _DEVICE = TimeSource.DEVICE  # A member looked up for every message costs as much as a dict.
 _TO_MINUTES = len("2020-02-14T12:03")
+_P1 = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)[SW]", re.ASCII)
+"""``170102192002W``, summer or winter time: P1 Companion Standard 5.0.2, 6.4 (TST)."""
 
 
 class Arrival(msgspec.Struct, gc=False, frozen=True):
@@ -105,6 +108,8 @@ def _moments(text: str, zone: ZoneInfo) -> tuple[int, int]:
     about the same few seconds, so most texts have been read before.
     """
     text = text.strip()
+    if p1 := _P1.fullmatch(text):
+        text = "20{}-{}-{}T{}:{}:{}".format(*p1.groups())
     if len(text) < _TO_MINUTES:
         return (_since_1970(_number(text)),) * 2
     if text[4] in "/.":

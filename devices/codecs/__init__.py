@@ -10,6 +10,7 @@ from devices.codecs.ble2mqtt import read_lywsd02, read_temperature_measurement_t
 from devices.codecs.dlt645 import read_frames
 from devices.codecs.face_terminal import read_wrapped_json
 from devices.codecs.isapi import read_event
+from devices.codecs.obis import read_telegram
 from devices.codecs.plain import read_json, read_json_or_text, read_text
 from devices.codecs.temperature_measurement import read_temperature_measurement
 
@@ -25,4 +26,5 @@ CODECS: dict[str, Codec] = {
     "ble2mqtt_lywsd02": read_lywsd02,
     "dlt645": read_frames,
     "isapi_event": read_event,
+    "obis": read_telegram,
 }

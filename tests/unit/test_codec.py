@@ -208,3 +208,37 @@ def test_what_is_no_isapi_event_says_why(payload: bytes, reason: DeadLetterReaso
     with pytest.raises(DecodeError) as caught:
         CODECS["isapi_event"](payload)
     assert caught.value.reason is reason
+
+
+TELEGRAM = (
+    "/ISk5\\2MT382-1000\r\n\r\n0-0:1.0.0(170102192002W)\r\n1-0:1.8.1(000004.426*kWh)\r\n"
+    "1-0:1.7.0(00.244*kW)\r\n0-1:24.2.1(170102161005W)(00000.107*m3)\r\n!"
+)
+
+
+def test_a_telegram_is_read_by_its_codes() -> None:
+    """Values and units of electricity by code, and the meter's time; gas is left out."""
+    for payload in (TELEGRAM, TELEGRAM.replace("\r\n", "\n"), TELEGRAM.replace("1-0:1.", "1.")):
+        assert CODECS["obis"](payload.encode()) == {
+            "time": "170102192002W",
+            "1_8_1": {"value": "000004.426", "unit": "kWh"},
+            "1_7_0": {"value": "00.244", "unit": "kW"},
+        }
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (TELEGRAM.encode() + b"0000\r\n", DeadLetterReason.BAD_CHECKSUM),
+        (TELEGRAM[1:].encode(), DeadLetterReason.BAD_ENCODING),
+        (TELEGRAM[:-1].encode(), DeadLetterReason.BAD_ENCODING),
+        (b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01", DeadLetterReason.BAD_ENCODING),
+        (TELEGRAM.encode() * 200, DeadLetterReason.TOO_LARGE),
+    ],
+    ids=["checksum", "no beginning", "no end", "binary SML", "too long"],
+)
+def test_a_damaged_telegram_is_refused(payload: bytes, reason: DeadLetterReason) -> None:
+    """A turned digit would be a plausible reading: nothing of it is taken."""
+    with pytest.raises(DecodeError) as refused:
+        CODECS["obis"](payload)
+    assert refused.value.reason is reason

@@ -32,6 +32,7 @@ def arrival(
         ("2020-02-14 19:59", "2020-02-14T11:59:00Z"),
         ("2020/02/14 19:59:30.778", "2020-02-14T11:59:30.778Z"),
         ("2020.02.14 19:59:30", "2020-02-14T11:59:30Z"),
+        ("200214195930W", "2020-02-14T11:59:30Z"),
         (1581681570, "2020-02-14T11:59:30Z"),
         (1581681570.5, "2020-02-14T11:59:30.500Z"),
         ("1581681570", "2020-02-14T11:59:30Z"),
@@ -46,7 +47,9 @@ def test_a_time_is_understood_however_it_is_written(said: object, meant: str) ->
     assert (rfc3339(at), source, refused) == (meant, TimeSource.DEVICE, None)
 
 
-@pytest.mark.parametrize("said", ["soon", "", "2020-13-01T00:00:00Z", "25:00", "nan", "2020-02-14"])
+@pytest.mark.parametrize(
+    "said", ["soon", "", "2020-13-01T00:00:00Z", "25:00", "nan", "2020-02-14", "201332195930W"]
+)
 def test_what_is_no_time_is_a_dead_letter(said: str) -> None:
     """A text that is no time is refused as such."""
     with pytest.raises(DecodeError) as refused:
