@@ -334,3 +334,64 @@ def test_topics_seen_once_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch
     for number in range(100):
         assert isinstance(decoder.decode(f"m{number}/Connected", b"true", received_at=NOW), tuple)
     assert len(decoder._claims._known) <= 10
+
+
+FRIGATE = (
+    b'{"type":"end","after":{"id":"1.1-a","camera":"cam","label":"person","start_time":1581681595,'
+    b'"sub_label":["H-0041",0.93],"false_positive":false}}'
+)
+
+
+def standing(kind: PlaceKind) -> Registry:
+    """Return a register in which the camera stands at a place, and one resident is known."""
+    return Registry(
+        devices={"cam": Device("cam", "frigate")},
+        bindings=History([("cam", (0, None, Place(kind, site="sun")))]),
+        subjects={"H-0041": "7f3a90c1"},
+    )
+
+
+@pytest.mark.parametrize("kind", [PlaceKind.GATE, PlaceKind.CHECKPOINT])
+def test_a_camera_at_a_gate_sees_a_crossing(kind: PlaceKind) -> None:
+    """Whom it recognised is known by a random id."""
+    [crossing] = decode("frigate/events", FRIGATE, registry=standing(kind))
+    assert isinstance(crossing, Crossing)
+    assert (crossing.subject, crossing.stranger) == ("7f3a90c1", False)
+
+
+@pytest.mark.parametrize("kind", [PlaceKind.SITE, PlaceKind.HOUSEHOLD])
+def test_a_camera_elsewhere_sees_no_crossing(kind: PlaceKind) -> None:
+    """Somebody in a hall or a flat goes through no gate: knowingly nothing."""
+    outcome = decode("frigate/events", FRIGATE, registry=standing(kind))
+    assert outcome == Ignored(IgnoredReason.OTHER_CONTENT)
+
+
+def test_a_camera_that_nobody_registered_is_a_dead_letter() -> None:
+    """It is said which device is unknown, as of every other family."""
+    outcome = decode("frigate/events", FRIGATE, registry=Registry())
+    assert reason(outcome) is DeadLetterReason.UNKNOWN_DEVICE
+
+
+@pytest.mark.parametrize("family", ["frigate", "double_take"])
+def test_a_recognised_persons_name_stays_in_the_decoder(family: str) -> None:
+    """Whatever the register knows, no field of what comes out holds a name of the payload."""
+    names = ("John Smith", "John", "Bob", "david", "ufo", "ABC12345")
+    for example in load_profile(built_in() / f"{family}.toml").examples:
+        for registry in (None, standing(PlaceKind.GATE)):
+            found = repr(decode(example.topic, example.bytes, registry=registry))
+            assert not [name for name in names if name in found]
+
+
+def test_an_infrared_sensor_is_a_forehead_reader_only_where_it_is_registered_as_one() -> None:
+    """Over a room it raises no fever, whatever warm thing it looks at."""
+    payload = b'{"Time":"2020-02-14T19:59:00","MLX90614":{"OBJTMP":38.4,"AMBTMP":22.7}}'
+    sites = {}
+    for family in ("tasmota_ir_mlx", "tasmota_ir_mlx_forehead", "tasmota_temperature"):
+        outcome = decode("tele/m/SENSOR", payload, registry=registered(("m", family)))
+        found = outcome if isinstance(outcome, tuple) else ()
+        sites[family] = {one.body_site for one in found if isinstance(one, Temperature)}
+    assert sites == {
+        "tasmota_ir_mlx": {BodySite.AMBIENT},
+        "tasmota_ir_mlx_forehead": {BodySite.FOREHEAD},
+        "tasmota_temperature": set(),
+    }
