@@ -3,8 +3,8 @@
 ``write`` returns when the server has acknowledged every point with 204, so a point is as durable
 as the server makes it; a crash between that and the cursor's commit writes the points again, which
 changes nothing. At most two requests are in flight. A refused body (400, 413, 422) is taken apart
-until what the server will never take is alone (influxdb_refusal.py); when that is all of it, a
-plain point must be accepted before any is given up. Everything else (no answer, 401, 403, 404,
+until what the server will never take is alone (influxdb_refusal.py); where its words are not
+surely about lines, it must accept a plain point first. Everything else (no answer, 401, 403, 404,
 429, 5xx, an answer no InfluxDB gives) is about the server, not the points: StoreHeld, and nothing
 is dropped.
 
@@ -41,14 +41,11 @@ class InfluxStore:
 
     def write(self, points: Sequence[Point]) -> Sequence[Rejected]:
         """Store all points except those it returns; see SeriesStore."""
-        rejected = _Delivery(self._connection, points).run()
-        if points and len(rejected) == len(points):
-            self._plant()
-        return rejected
+        return _Delivery(self._connection, points).run()
 
     def check(self) -> None:
         """Write a canary and read it back; see SeriesStore."""
-        question = influxql.recent(CANARY, self._plant())
+        question = influxql.recent(CANARY, _plant(self._connection))
         deadline = time.monotonic() + _CANARY_SECONDS
         while not self._connection.ask(question):
             if time.monotonic() > deadline:
@@ -57,18 +54,6 @@ class InfluxStore:
                     "retention policy in GATEHOUSE_SERIES_URL, the server's clock and its log"
                 )
             time.sleep(0.1)
-
-    def _plant(self) -> int:
-        """Write a point that nothing is wrong with; return its value.
-
-        Raises:
-            StoreHeld: It is not accepted.
-        """
-        value = secrets.randbelow(1 << 62)
-        refusal = self._connection.send(f"{CANARY} value={value}i")
-        if refusal:
-            raise StoreHeld(f"{self._connection.name} refuses a plain point: {refusal.words[:500]}")
-        return value
 
     def last(
         self,
@@ -167,6 +152,19 @@ class InfluxStore:
         self._connection.close()
 
 
+def _plant(connection: Connection) -> int:
+    """Write a point that nothing is wrong with; return its value.
+
+    Raises:
+        StoreHeld: It is not accepted.
+    """
+    value = secrets.randbelow(1 << 62)
+    refusal = connection.send(f"{CANARY} value={value}i")
+    if refusal:
+        raise StoreHeld(f"{connection.name} refuses a plain point: {refusal.words[:500]}")
+    return value
+
+
 class _Delivery:
     """One write: its requests are taken in turn by two threads, of which the caller is one."""
 
@@ -209,6 +207,8 @@ class _Delivery:
         texts = encode_lines(points)
         refusal = self._connection.send("\n".join(texts))
         if refusal:
+            if not refusal.is_of_lines:
+                _plant(self._connection)
             indexed = enumerate(zip(points, texts, strict=True), start)
             part = [Line(index, point.time, text) for index, (point, text) in indexed]
             self._take_apart(part, refusal)

@@ -166,7 +166,10 @@ class Connection:
         if any(limit in words for limit in _LIMITS):
             return f"{self.name} has reached a limit of its configuration ({words}); raise it"
         if "no space left" in words:
-            return f"{self.name} has no room on its disk ({status}{said}); make some"
+            return (
+                f"{self.name} has no room on its disk ({status}{said}); make some, then restart "
+                "it: 1.x takes nothing before"
+            )
         if status == 429 or status >= 500:
             return f"{self.name} is failing or overloaded ({status}{said}); see its log"
         return (

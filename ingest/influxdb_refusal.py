@@ -46,6 +46,12 @@ class Refusal(msgspec.Struct, frozen=True):
     words: str
     numbered: Mapping[int, str] = {}
 
+    @property
+    def is_of_lines(self) -> bool:
+        """Whether it surely is about lines of the body, not about what asks or where it goes."""
+        found = self.numbered or _UNPARSED in self.words or _DROPPED.search(self.words)
+        return bool(found)
+
 
 def read_refusal(answer: Any) -> Refusal | None:
     """Return the refusal in an answer's JSON, None where it is not one of InfluxDB's."""

@@ -59,11 +59,14 @@ class RecordedServer:
         self.requests: list[Request] = []
         self.clients: set[tuple[str, int]] = set()
         """Who has connected: one a connection."""
+        self.pause_s = 0.0
+        """How long what is passed on is held back."""
         self._behind = behind
         own = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 own._take(self)
@@ -98,6 +101,7 @@ class RecordedServer:
         self.clients.add(handler.client_address)
         answer = self.script(request)
         if answer is None:
+            time.sleep(self.pause_s)
             self._pass_on(handler, request)
         elif answer.resets:
             linger = struct.pack("ii", 1, 0)  # Closing discards what was not sent: a reset.

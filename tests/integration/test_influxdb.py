@@ -236,7 +236,7 @@ def test_a_server_that_refuses_bodies_without_telling_lines_is_asked_for_halves(
     with RecordedServer(refuse) as recorded:
         [rejected] = write_to(recorded, tmp_path, INFLUXDB_2, count=64)
         assert (rejected.index, rejected.words) == (5, "something is wrong")
-        assert len(recorded.requests) == 13
+        assert len(recorded.requests) == 14
 
 
 def test_influxdb_3_numbers_the_lines_it_refuses(tmp_path: Path) -> None:
