@@ -17,9 +17,10 @@ discard letters (dead_letter.py); anybody may read.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import structlog
@@ -42,6 +43,9 @@ from ingest.ledger_file import (
 )
 from ingest.letter_file import set_aside
 from ingest.letters import LetterDraft, Letters, Requested, Settled
+from ingest.numbering import Numbering
+from ingest.numbering_table import Counter as Counted
+from ingest.numbering_table import load, save
 
 _MOVE = """INSERT INTO cursor VALUES (1, ?, ?)
     ON CONFLICT (one) DO UPDATE SET journal = excluded.journal, position = excluded.position"""
@@ -100,8 +104,9 @@ class Ledger:
         position: int,
         counts: Mapping[str, int],
         letters: Sequence[LetterDraft] = (),
+        numberings: Mapping[Counted, Numbering] = MappingProxyType({}),
     ) -> None:
-        """Account for everything up to a position.
+        """Account for everything up to a position, and keep what is known of numbered devices.
 
         Raises:
             sqlite3.OperationalError: Nothing was committed; the same may be tried again.
@@ -112,7 +117,21 @@ class Ledger:
         with transaction(self._connection):
             self._connection.execute(_MOVE, (journal, position))
             self._connection.executemany(COUNT, [item for item in counted.items() if item[1]])
+            save(self._connection, numberings)
         self._letters.accounted()
+
+    def numberings(self, counters: Iterable[Counted]) -> dict[Counted, Numbering]:
+        """Return what is known of some counters of devices; others are left out."""
+        return load(self._connection, counters)
+
+    def keep(self, numberings: Mapping[Counted, Numbering]) -> None:
+        """Keep what has become known of numbered devices since the last commit.
+
+        Raises:
+            sqlite3.OperationalError: Nothing was kept; the same may be tried again.
+        """
+        with transaction(self._connection):
+            save(self._connection, numberings)
 
     def requested(self, limit: int) -> list[Requested]:
         """Return the letters to be replayed, oldest first."""

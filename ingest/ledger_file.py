@@ -34,6 +34,10 @@ SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS cursor (
     one INTEGER PRIMARY KEY CHECK (one = 1), journal TEXT NOT NULL, position INTEGER NOT NULL);
 {COUNTERS};
+CREATE TABLE IF NOT EXISTS numbering (
+    device TEXT NOT NULL, channel TEXT NOT NULL, by_device INTEGER NOT NULL,
+    by_broker INTEGER NOT NULL, by_us INTEGER NOT NULL, restarts INTEGER NOT NULL,
+    state BLOB NOT NULL, PRIMARY KEY (device, channel)) WITHOUT ROWID;
 """
 COUNT = """INSERT INTO counter VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"""

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 import structlog
 
 from devices.clock import Clock
+from devices.observation import DeviceStatus
 from devices.outcome import DeadLetterReason, Ignored, Outcome
 from devices.registry import Registry
 from ingest.decode_stage import Decode
@@ -28,9 +29,11 @@ from ingest.follower import GATHERED, Held
 from ingest.ledger import Ledger
 from ingest.letters import LetterDraft, Requested, Settled
 from ingest.message import Batch, Message
+from ingest.number_watch import Numbered, NumberWatch
 from ingest.point import Point, PointEncoder
 from ingest.refusal import Rejected, StoreHeld, StoreLies
 from ingest.series import SeriesStore
+from ingest.trouble import Troubles
 
 REPLAYED_AT_ONCE = 200
 REPLAYED_BEHIND = 20
@@ -58,6 +61,7 @@ class SeriesConsumer:
         decode: Decode,
         registry: Callable[[], Registry],
         clock: Clock,
+        troubles: Troubles | None = None,
     ) -> None:
         """Tie them together.
 
@@ -68,6 +72,7 @@ class SeriesConsumer:
             decode: For replaying dead letters; today's.
             registry: The present snapshot.
             clock: The one clock; judges how old a dead letter is.
+            troubles: When messages may have been lost on the way to us; None: never.
         """
         self._journal_id = journal_id
         self._ledger = ledger
@@ -76,6 +81,7 @@ class SeriesConsumer:
         self._registry = registry
         self._clock = clock
         self._encoder = PointEncoder()
+        self._numbers = NumberWatch(ledger, troubles or Troubles())
         self._writes, self._commits = Stopwatch(), Stopwatch()
         self._expired_at = time.monotonic()
         cursor = ledger.cursor()
@@ -110,13 +116,19 @@ class SeriesConsumer:
         work = self._write(range(batch.base, batch.last + 1), batch.messages, outcomes)
         counts = work.message_counts() + work.point_counts()
         counts["lost"] = batch.base - self._position - 1
+        if counts["lost"]:
+            self._numbers.note_lost(self._position + 1, batch.base - 1)
+        self._numbers.note_dead((letter.position, letter.message.topic) for letter in work.letters)
         with _held_by_disk(), self._commits.timing():
+            numberings = self._numbers.look(work.numbered())
             self._ledger.commit(
                 journal=self._journal_id,
                 position=batch.last,
                 counts=counts,
                 letters=work.letters,
+                numberings=numberings,
             )
+        self._numbers.keep(numberings)
         self._position = self._written = batch.last
         self._is_behind = len(batch) >= GATHERED
 
@@ -154,6 +166,10 @@ class SeriesConsumer:
             _settled(letter, outcome, again.get(letter.position))
             for letter, outcome in zip(requested, outcomes, strict=True)
         ]
+        filled = self._numbers.fill(work.numbered())
+        if filled:
+            self._ledger.keep(filled)
+            self._numbers.keep(filled)
         self._ledger.settle(settled, work.point_counts())
         log.info("dead_letters_replayed", tried=len(requested), failed=len(again))
 
@@ -246,6 +262,15 @@ class _Work:
                     stored_points=self._ends[index] - begin - len(said),
                 )
             )
+
+    def numbered(self) -> list[Numbered]:
+        """Return the messages that bear a number of their device's own, in their order."""
+        return [
+            Numbered(self._positions[place], self._messages[place], status)
+            for index, point in enumerate(self.points)
+            if isinstance(status := point.observation, DeviceStatus) and status.sequence is not None
+            for place in (bisect_right(self._ends, index),)
+        ]
 
     def message_counts(self) -> Counter[str]:
         """Return how many messages were stored, and how many ignored by reason."""

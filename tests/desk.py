@@ -10,6 +10,7 @@ from ingest.ledger import Ledger
 from ingest.ledger_file import account_of
 from ingest.message import Batch, Message
 from ingest.series_consumer import SeriesConsumer
+from ingest.trouble import Troubles
 from tests.messages import NOON
 from tests.shelf import Shelf, decode, each
 
@@ -44,7 +45,7 @@ class Desk:
     def _decode(self, position: int, arrived: Message) -> Outcome:
         return self.decode(position, arrived)
 
-    def open(self) -> None:
+    def open(self, *, troubles: Troubles | None = None) -> None:
         """Begin as a new process does, with what is on disk."""
         self.ledger = Ledger.open(self.path, **self._bounds)
         self.consumer = SeriesConsumer(
@@ -54,6 +55,7 @@ class Desk:
             decode=each(self._decode),
             registry=Registry,
             clock=self.clock,
+            troubles=troubles,
         )
 
     def close(self) -> None:
