@@ -160,7 +160,9 @@ def _books(status: ServiceStatus) -> Finding | None:
     books = status.books
     if books.balanced:
         return None
-    evidence = {"difference": str(books.difference)}
+    evidence = {"difference": str(books.difference or books.letters_missing)}
+    if books.points_difference:
+        evidence["points_difference"] = str(books.points_difference)
     return alarm.own_trouble(alarm.BOOKS_UNBALANCED, Severity.MAJOR, evidence, now=status.at)
 
 

@@ -26,6 +26,8 @@ class Books(msgspec.Struct, frozen=True):
         pending: Journalled, not yet handled.
         dead: Messages that ever became dead letters, by the reason of their arrival.
         dead_replayed: Those of them that a replay stored or ignored after all.
+        letters_missing: Open dead letters that are in no file, when that was last looked at; below
+            0 there are more than were counted.
     """
 
     received: int
@@ -41,6 +43,7 @@ class Books(msgspec.Struct, frozen=True):
     points_encoded: int
     points_accepted: int
     points_rejected: int
+    letters_missing: int = 0
 
     @property
     def difference(self) -> int:
@@ -50,19 +53,25 @@ class Books(msgspec.Struct, frozen=True):
         return self.received - handled - self.pending
 
     @property
+    def points_difference(self) -> int:
+        """Encoded points minus those accepted and rejected; 0 when the books balance."""
+        return self.points_encoded - self.points_accepted - self.points_rejected
+
+    @property
     def balanced(self) -> bool:
-        """Whether messages and points are all accounted for."""
-        points = self.points_encoded - self.points_accepted - self.points_rejected
-        return self.difference == 0 and points == 0 and self.dead_open >= 0
+        """Whether messages and points are all accounted for, and no dead letter is missing."""
+        is_there = self.dead_open >= 0 and self.letters_missing == 0
+        return self.difference == 0 and self.points_difference == 0 and is_there
 
 
-def balance(account: Account, *, head: int) -> Books:
+def balance(account: Account, *, head: int, letters_missing: int = 0) -> Books:
     """Return the books.
 
     Args:
         account: The ledger's.
         head: The last position the journal has given; where a running service has journalled and
             accounted for more since it was asked, the ledger knows better.
+        letters_missing: How many open dead letters were missing when that was last looked at.
     """
     received = max(head, account.position)
     counters = account.counters
@@ -84,6 +93,7 @@ def balance(account: Account, *, head: int) -> Books:
         points_encoded=counters.get("points_encoded", 0),
         points_accepted=counters.get("points_accepted", 0),
         points_rejected=counters.get("points_rejected", 0),
+        letters_missing=letters_missing,
     )
 
 

@@ -32,6 +32,10 @@ _LOOKS = 100
 """Tries to see ledger and letters between two commits, of which there are a dozen a second."""
 
 
+class TooBusy(JournalError):
+    """The service commits so often that it cannot be seen between two commits; try again."""
+
+
 class Verification(msgspec.Struct, frozen=True):
     """What was found.
 
@@ -96,6 +100,18 @@ def verify(journal: Path, ledger: Path) -> Verification:
         books=books,
         problems=found.problems,
     )
+
+
+def count_missing_letters(ledger: Path) -> int:
+    """Return how many open dead letters are in no file: beside the service, one look at an index.
+
+    Raises:
+        TooBusy: Another look may help.
+        sqlite3.OperationalError: One of the files cannot be read now.
+    """
+    with _one_moment(ledger) as (account, letters):
+        books = balance(account, head=account.position)
+        return books.dead_open - _count_open(letters, account.position)
 
 
 class _Walk:
@@ -173,8 +189,8 @@ def _one_moment(ledger: Path) -> Iterator[tuple[Account, sqlite3.Connection]]:
     where it stood before the letters were looked at. Letters beyond it are not accounted for yet.
 
     Raises:
-        JournalError: A newer Gatehouse wrote one of them; or the service is too busy to be seen
-            between two commits.
+        JournalError: A newer Gatehouse wrote one of them.
+        TooBusy: Another look may help.
     """
     for _ in range(_LOOKS):
         with (
@@ -188,7 +204,7 @@ def _one_moment(ledger: Path) -> Iterator[tuple[Account, sqlite3.Connection]]:
             if account.position == (before[1] if before else 0):
                 yield account, letters
                 return
-    raise JournalError("the service is too busy to be verified beside: try again, or stop it")
+    raise TooBusy("the service is too busy to be verified beside: try again, or stop it")
 
 
 def _letters_beside(ledger: Path) -> sqlite3.Connection:
@@ -206,6 +222,12 @@ def _open_letters(letters: sqlite3.Connection, last: int) -> Iterator[tuple[int,
     yield from letters.execute(query, (last,))
 
 
+def _count_open(letters: sqlite3.Connection, last: int) -> int:
+    query = "SELECT count(*) FROM letter WHERE state = 'open' AND position <= ?"
+    found: int = letters.execute(query, (last,)).fetchone()[0]
+    return found
+
+
 def _ledger_problems(letters: sqlite3.Connection, account: Account) -> Iterator[str]:
     """Yield what does not fit inside the ledger and its letters."""
     books = balance(account, head=account.position)
@@ -221,8 +243,7 @@ def _ledger_problems(letters: sqlite3.Connection, account: Account) -> Iterator[
     )
     if encoded != accepted + rejected:
         yield f"{encoded} points were encoded, {accepted} accepted and {rejected} rejected"
-    query = "SELECT count(*) FROM letter WHERE state = 'open' AND position <= ?"
-    counted = letters.execute(query, (account.position,)).fetchone()[0]
+    counted = _count_open(letters, account.position)
     if counted != books.dead_open:
         yield f"{counted} dead letters are open and the counters say {books.dead_open}"
     taken = letters.execute("SELECT coalesce(sum(kept), 0) FROM letter").fetchone()[0]

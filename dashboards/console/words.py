@@ -178,6 +178,7 @@ _EVIDENCE = {
     "days": mark("days lived in"),
     "damaged": mark("damaged files"),
     "difference": mark("messages not accounted for"),
+    "points_difference": mark("points not accounted for"),
     "filled": mark("room taken"),
     "hours_left": mark("hours left"),
     "incident": mark("case"),

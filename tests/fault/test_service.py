@@ -1,6 +1,8 @@
 """The whole service where something it stands on gives way and comes back."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import aiomqtt
@@ -103,6 +105,30 @@ def test_a_journal_without_room_pages_the_operator_until_it_has_room(
     wait_until(lambda: ("journal_filling", "closed") in incidents(service), what="the end of it")
     wait_until(lambda: service.has_caught_up(1), what="what the broker kept")
     assert service.stop() == 0
+
+
+def test_books_that_are_tampered_with_page_the_operator_until_they_are_right(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """A count that changed under the service is an incident, which closes when it is put right."""
+    service = RunningService(tmp_path / "run", mqtt_url=mosquitto.url)
+    flat = Flat("h1", (("t1", "gatehouse"),))
+    service.import_registry(write_registry(tmp_path / "registry", [flat]), now=wall_now())
+    service.start()
+    asyncio.run(publish(mosquitto, "nobody/knows", b"this"))
+    wait_until(lambda: service.has_caught_up(1), what="a dead letter")
+    add_to_counter(service, "dead:unknown_topic", 1)
+    wait_until(lambda: "page_sent" in service.log, what="the operator's page")
+    assert incidents(service) == [("books_unbalanced", "triggered")]
+    add_to_counter(service, "dead:unknown_topic", -1)
+    wait_until(lambda: ("books_unbalanced", "closed") in incidents(service), what="the end of it")
+    assert service.stop() == 0
+
+
+def add_to_counter(service: RunningService, name: str, count: int) -> None:
+    """Falsify the ledger, beside the service."""
+    with closing(sqlite3.connect(service.data_dir / "ledger.db", isolation_level=None)) as ledger:
+        ledger.execute("UPDATE counter SET value = value + ? WHERE name = ?", (count, name))
 
 
 def incidents(service: RunningService) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from ingest.ledger import Ledger
 from ingest.ledger_file import LETTERS, NAME
 from ingest.message import Message
 from ingest.series_consumer import SeriesConsumer
-from ingest.verification import Verification, verify
+from ingest.verification import Verification, count_missing_letters, verify
 from tests.messages import NOON
 from tests.shelf import Shelf, decode, each
 
@@ -103,6 +103,15 @@ def test_a_wrong_ledger_is_found(data: Path, statement: str, sentence: str) -> N
     """Whatever is changed in the ledger contradicts the journal or itself."""
     change(data / (LETTERS if " letter " in statement else NAME), statement)
     assert any(sentence in problem for problem in check(data).problems)
+
+
+def test_missing_letters_are_counted_beside_the_service(data: Path) -> None:
+    """What the service asks twice a minute: a letter that vanished is one, one too many is -1."""
+    assert count_missing_letters(data / NAME) == 0
+    change(data / LETTERS, "DELETE FROM letter WHERE position IN (3, 6)")
+    assert count_missing_letters(data / NAME) == 2
+    change(data / NAME, "UPDATE counter SET value = value - 3 WHERE name = 'dead:missing_field'")
+    assert count_missing_letters(data / NAME) == -1
 
 
 def test_a_damaged_row_is_found(data: Path) -> None:

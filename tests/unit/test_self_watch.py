@@ -165,6 +165,24 @@ def test_books_that_do_not_balance_are_told() -> None:
     assert set(wrong(status(stored=9))) == {"books_unbalanced"}
 
 
+@pytest.mark.parametrize(
+    ("change", "evidence"),
+    [
+        ({"points_encoded": 7}, {"difference": "0", "points_difference": "7"}),
+        ({"letters_missing": 3}, {"difference": "3"}),
+        ({"stored": 9}, {"difference": "1"}),
+    ],
+)
+def test_what_is_missing_in_the_books_is_said(
+    change: dict[str, int], evidence: dict[str, str]
+) -> None:
+    """Messages, points and dead letters: each is an alarm by itself, over when it is found."""
+    well = status()
+    ill = msgspec.structs.replace(well, books=msgspec.structs.replace(well.books, **change))
+    assert wrong(ill)["books_unbalanced"].evidence == evidence
+    assert "books_unbalanced" in over(ill, well)
+
+
 @pytest.mark.parametrize("damage", [{"damaged_files": 1}, {"damaged_rows": 3}])
 def test_damage_to_the_journal_is_told_until_it_is_gone(damage: dict[str, int]) -> None:
     """A file set aside, though everything in it had been read, says that the disk is ill."""
