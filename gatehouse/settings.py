@@ -32,6 +32,7 @@ from devices.clock import Clock, ScaledClock, WallClock
 from gatehouse.address import bind_address, database_address, split_bind, web_address
 from ingest.broker import MqttSettings
 from ingest.http_source import NAME as INTAKE
+from ingest.retention import Retention
 from ingest.topic_filter import overlap
 
 DEMO_CLOCK = "clock.json"
@@ -124,6 +125,7 @@ class Settings(BaseModel):
     profiles_dir: Path | None = None
     clock_file: Path | None = None
     journal: JournalSettings = JournalSettings()
+    retention: Retention = Retention()
     thresholds: Thresholds = Thresholds()
     escalation: Policies = Policies()
 

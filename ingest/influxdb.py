@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from ingest import influxql
+from ingest import influxql, rollup_influxql
 from ingest.influxdb_address import Address
 from ingest.influxdb_connection import Connection
 from ingest.influxdb_refusal import Line, Refusal, sort_out
@@ -26,6 +26,7 @@ from ingest.measurement import measurement_named
 from ingest.point import NANOSECONDS, Point
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
 from ingest.refusal import Rejected, StoreHeld, StoreLies
+from ingest.rollup import Span, rollup_named
 
 LINES_A_REQUEST = 5_000
 SCANNED_AT_ONCE = 10_000
@@ -146,6 +147,30 @@ class InfluxStore:
             filters={"device": device, "channel": channel, "site": site, "grid": grid},
         )
         return influxql.buckets(self._connection.ask(question))
+
+    def rolled_up(
+        self,
+        rollup: str,
+        span: Span,
+        *,
+        since: int,
+        until: int,
+        device: str | None = None,
+        site: str | None = None,
+        grid: str | None = None,
+        limit: int = 10_000,
+    ) -> list[Reading]:
+        """Return what windows came to, oldest first; see SeriesReader."""
+        wanted = rollup_named(rollup)
+        question = rollup_influxql.rows(
+            wanted,
+            span,
+            {"device": device, "site": site, "grid": grid},
+            since=since,
+            until=until,
+            limit=check_limit(limit),
+        )
+        return rollup_influxql.readings(wanted, self._connection.ask(question))[::-1]
 
     def close(self) -> None:
         """Close the connection."""

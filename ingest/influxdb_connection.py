@@ -30,6 +30,7 @@ _UNREADABLE = Refusal("")
 _WORDS_MAX = 500
 _LINES = {"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"}
 _QUESTION = {"Accept": "application/json"}
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 class _Answer(NamedTuple):
@@ -110,6 +111,27 @@ class Connection:
         missing = "database not found" in words
         raise StoreHeld(self._trouble(404 if missing else 400, words))
 
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: tuple[tuple[str, str], ...] = (),
+        content: object = None,
+        *,
+        answer_s: float = _ANSWER_S,
+    ) -> tuple[int, Any]:
+        """Make any other request, with ``content`` as JSON; return status and parsed body.
+
+        Raises:
+            StoreHeld: The server does not answer within ``answer_s`` seconds.
+        """
+        body = None if content is None else json.dumps(content).encode()
+        try:
+            answer = self._call(method, path, query, _JSON, body, answer_s=answer_s)
+        except LineTooLong as error:
+            raise StoreHeld(self._trouble(400, "an answer too long to be read")) from error
+        return answer.status, answer.body
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -121,6 +143,8 @@ class Connection:
         query: tuple[tuple[str, str], ...],
         headers: dict[str, str],
         body: bytes | None,
+        *,
+        answer_s: float = _ANSWER_S,
     ) -> _Answer:
         """Make one request; return its answer, whatever it is.
 
@@ -135,7 +159,7 @@ class Connection:
                 headers={**self._headers, **headers},
                 redirect=False,
                 preload_content=False,
-                timeout=Timeout(connect=_CONNECT_S, read=_ANSWER_S),
+                timeout=Timeout(connect=_CONNECT_S, read=answer_s),
             )
             try:
                 said = _read(answer)

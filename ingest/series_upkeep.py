@@ -8,6 +8,7 @@ before the hours and days that it belongs to are stored. What a crash cuts off i
 # ruff: noqa: S608 - names come from closed lists, and every value is bound.
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ _DELETED_AT_ONCE = 6 * HOUR
 
 
 class SeriesUpkeep:
-    """The upkeep of ``series.db``; used by one thread at a time, of the process that writes it."""
+    """The upkeep of ``series.db``, in the process that writes it; may be closed while it works."""
 
     def __init__(self, path: Path, retention: Retention, *, offset: int) -> None:
         """Connect to nothing yet; ``offset`` is as from day_offset."""
@@ -46,6 +47,7 @@ class SeriesUpkeep:
         self._open: sqlite3.Connection | None = None
         self._round: Iterator[None] | None = None
         self._began: int | None = None
+        self._lock = threading.Lock()
 
     def step(self, now: int) -> None:
         """Work for about a second at most; a round that is not over goes on at the next call.
@@ -56,13 +58,19 @@ class SeriesUpkeep:
         Raises:
             StoreHeld: The file cannot be used; the round begins again at a later call.
         """
+        with self._lock:
+            self._step(now)
+
+    def _step(self, now: int) -> None:
         deadline = time.monotonic() + _BUDGET_S
         if self._round is None and self._is_due(now) and self._path.exists():
             self._began, self._round = now, self._work(now)
         try:
-            while self._round is not None and time.monotonic() < deadline:
+            while self._round is not None:
                 if next(self._round, self) is self:
                     self._round = None
+                if time.monotonic() >= deadline:
+                    break
         except sqlite3.Error as error:
             self._round = self._began = None
             raise StoreHeld(f"{self._path}: {error}; check the disk's space") from error
@@ -73,11 +81,14 @@ class SeriesUpkeep:
         return self._round is not None
 
     def close(self) -> None:
-        """Close the file; what a round has not done is done in a later one."""
-        self._round = None
+        """End what is being asked, and close the file; a later round does what this one has not."""
         if self._open is not None:
-            self._open.close()
-            self._open = None
+            self._open.interrupt()
+        with self._lock:
+            self._round = None
+            if self._open is not None:
+                self._open.close()
+                self._open = None
 
     def _is_due(self, now: int) -> bool:
         began = self._began

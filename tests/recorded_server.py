@@ -74,6 +74,9 @@ class RecordedServer:
             def do_GET(self) -> None:
                 own._take(self)
 
+            def do_PATCH(self) -> None:
+                own._take(self)
+
             def log_message(self, *args: object) -> None:
                 """Keep the test's output quiet."""
 

@@ -222,7 +222,8 @@ class Mosquitto:
 class InfluxDB:
     """An influxd 1.x of our own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, asks_who: bool = False) -> None:
+        """Prepare one; with ``asks_who`` every request needs a user."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
@@ -235,6 +236,7 @@ class InfluxDB:
             '  index-version = "tsi1"\n  query-log-enabled = false\n'
             "[monitor]\n  store-enabled = false\n"
             f'[http]\n  bind-address = "127.0.0.1:{self.port}"\n  log-enabled = false\n'
+            f"  auth-enabled = {str(asks_who).lower()}\n"
         )
         program = shutil.which("influxd") or "/usr/bin/influxd"
         self._process = Process([program, "-config", str(self._config)], folder / "influxd.log")

@@ -23,7 +23,7 @@ MODULES = {
     "run": "run",
     "check": "service",
     "doctor": "service",
-    "migrate": "service",
+    "migrate": "migrate",
     "console": "console",
     "decode": "decode",
     "profiles": "profiles",

@@ -1,4 +1,4 @@
-"""``gatehouse check``, ``doctor`` and ``migrate``: whether the service can run."""
+"""``gatehouse check`` and ``doctor``: whether the service can run."""
 
 import json
 import sys
@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from gatehouse.check import check_everything
-from gatehouse.database import connect, migrate, newest_revision
 from gatehouse.failure import FAILED, WRONG_USE
 from gatehouse.settings import load
 
@@ -18,7 +17,6 @@ def register(parent: typer.Typer) -> None:
     """Add the commands to the command line."""
     parent.command("check")(check)
     parent.command("doctor")(doctor)
-    parent.command("migrate")(migrate_)
 
 
 def check(as_json: AsJson = False) -> None:
@@ -55,15 +53,3 @@ def doctor(as_json: AsJson = False) -> None:
             print(finding.line)
     if not all(finding.well for finding in findings):
         raise typer.Exit(FAILED)
-
-
-def migrate_() -> None:
-    """Bring the state database to this program's schema.
-
-    Example: gatehouse migrate
-    """
-    settings = load()
-    settings.make_data_dir()
-    engine = connect(settings)
-    before = migrate(engine)
-    print(f"the state database has schema {newest_revision()} (before: {before or 'empty'})")
