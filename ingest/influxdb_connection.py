@@ -7,7 +7,7 @@ threads may send at once, each over a connection that is kept.
 import gzip
 import json
 import time
-from http.client import HTTPException, LineTooLong
+from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -26,7 +26,6 @@ _ANSWER_MAX = 32 * 2**20
 _CONNECT_S, _ANSWER_S = 5.0, 30.0
 _REFUSED = (400, 422)
 _LIMITS = ("max-series-per-database", "max-values-per-tag")
-_UNREADABLE = Refusal("")
 _WORDS_MAX = 500
 _LINES = {"Content-Type": "text/plain; charset=utf-8", "Content-Encoding": "gzip"}
 _QUESTION = {"Accept": "application/json"}
@@ -71,10 +70,7 @@ class Connection:
         if len(text) > BODY_MAX:
             return Refusal(f"{len(text)} bytes are more than the {BODY_MAX} we send")
         path, query = self._address.write_path, self._address.write_query
-        try:
-            answer = self._call("POST", path, query, _LINES, gzip.compress(text, 1))
-        except LineTooLong:  # 1.x repeats its words in a header: too many lines were refused.
-            return _UNREADABLE
+        answer = self._call("POST", path, query, _LINES, gzip.compress(text, 1))
         if answer.status == 204:
             return None
         refusal = read_refusal(answer.body)
@@ -92,10 +88,7 @@ class Connection:
             StoreHeld: The server does not answer, or refuses the question.
         """
         query = (*self._address.read_query, ("q", influxql), ("epoch", "ns"))
-        try:
-            status, body, retry_after = self._call("GET", "/query", query, _QUESTION, None)
-        except LineTooLong as error:
-            raise StoreHeld(self._trouble(400, "an answer too long to be read")) from error
+        status, body, retry_after = self._call("GET", "/query", query, _QUESTION, None)
         if status != 200:
             refusal = read_refusal(body)
             words = refusal.words[:_WORDS_MAX] if refusal else ""
@@ -126,10 +119,7 @@ class Connection:
             StoreHeld: The server does not answer within ``answer_s`` seconds.
         """
         body = None if content is None else json.dumps(content).encode()
-        try:
-            answer = self._call(method, path, query, _JSON, body, answer_s=answer_s)
-        except LineTooLong as error:
-            raise StoreHeld(self._trouble(400, "an answer too long to be read")) from error
+        answer = self._call(method, path, query, _JSON, body, answer_s=answer_s)
         return answer.status, answer.body
 
     def close(self) -> None:
@@ -146,11 +136,7 @@ class Connection:
         *,
         answer_s: float = _ANSWER_S,
     ) -> _Answer:
-        """Make one request; return its answer, whatever it is.
-
-        Raises:
-            LineTooLong: The answer has a header above 64 KiB.
-        """
+        """Make one request; return its answer, whatever it is."""
         try:
             answer = self._pool.request(
                 method,
@@ -168,9 +154,6 @@ class Connection:
         except SSLError as error:
             raise StoreHeld(f"{self.name}: {_first_line(error)}; check its TLS") from error
         except (HTTPError, HTTPException, OSError) as error:
-            cause = error.args[-1] if error.args else error
-            if isinstance(cause, LineTooLong):
-                raise cause from error
             raise StoreHeld(
                 f"{self.name} does not answer ({_first_line(error)}); is it running?"
             ) from error

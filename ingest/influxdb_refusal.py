@@ -39,7 +39,7 @@ class Refusal(msgspec.Struct, frozen=True):
     """What a server said of a body it has not, or not wholly, stored.
 
     Attributes:
-        words: As it said them; empty where they could not be read.
+        words: As it said them, never none.
         numbered: By row of the body from 0, its words on single lines.
     """
 
@@ -87,8 +87,7 @@ def sort_out(
             return refused, []
         return refused, [rest] if named else _halves(rest)
     if len(part) == 1 or dropped == len(part):
-        why = _reason(refusal.words) or "refused without words"
-        return [(line, why) for line in part], []
+        return [(line, _reason(refusal.words)) for line in part], []
     suspected = _suspected(refusal.words, dropped, part)
     if 0 < len(suspected) < len(part):
         taken = {line.place for line in suspected}

@@ -64,8 +64,6 @@ def test_a_single_line_is_refused_with_the_words_alone() -> None:
     assert why == CONFLICT.removeprefix("partial write: ").partition(" dropped")[0]
     [(_, why)], _ = sort_out(Refusal(UNPARSED % PART[0].text), PART[:1])
     assert why == "unable to parse: invalid number"
-    [(_, why)], _ = sort_out(Refusal(""), PART[:1])
-    assert why == "refused without words"
 
 
 def test_numbered_lines_are_refused_and_the_others_halved() -> None:
