@@ -25,6 +25,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("broker", broker.brokers),
     ("intake", service.intake),
     ("series store", store.store),
+    ("retention", store.retention),
     ("state database", database.database),
     ("people", people.people),
     ("service", service.running),

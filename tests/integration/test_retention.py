@@ -154,6 +154,19 @@ def test_the_command_deletes_nothing_unasked(run: Run, influxdb_server: InfluxDB
     assert run("migrate", "--roll-up-since", "yesterday", environment=here).code == 2
 
 
+def test_doctor_compares_with_the_settings(run: Run, influxdb_server: InfluxDB) -> None:
+    """Before `migrate` a warning says what it would do, after it that all is as it should be."""
+    here = {"GATEHOUSE_SERIES_URL": influxdb_server.database("examined")}
+
+    def line() -> str:
+        lines = run("doctor", environment=here).out.splitlines()
+        return next(one for one in lines if " retention: " in one)
+
+    assert line().startswith("warn  retention: `gatehouse migrate` would keep raw points 45 days")
+    assert run("migrate", environment=here).code == 0
+    assert line() == "ok    retention: as the settings say, with rollups by hour and day"
+
+
 def test_missing_rights_are_said(tmp_path: Path, program: Any) -> None:
     """A user that may only write hears whom `migrate` needs; nothing is half done."""
     program("influxd")
