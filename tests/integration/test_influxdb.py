@@ -121,8 +121,8 @@ def test_wrong_credentials_hold(influxdb: InfluxDB, tmp_path: Path) -> None:
     influxdb.database("iot")
     influxdb.query("CREATE USER gate WITH PASSWORD 'right' WITH ALL PRIVILEGES")
     influxdb.stop()
-    with (influxdb.folder / "influxdb.conf").open("a") as config:
-        config.write("  auth-enabled = true\n")
+    config = influxdb.folder / "influxdb.conf"
+    config.write_text(config.read_text().replace("auth-enabled = false", "auth-enabled = true"))
     influxdb.start()
     address = f"influxdb1://gate@127.0.0.1:{influxdb.port}/iot"
     wrong = open_store(address, token="wr0ng", data_dir=tmp_path)
