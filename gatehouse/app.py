@@ -54,6 +54,7 @@ from ingest.session_memory import NAME as SESSIONS
 from ingest.session_memory import SessionMemory
 from ingest.source import Source, open_source
 from ingest.status import ServiceStatus, look_at_disk, read_status, write_status
+from ingest.trouble import Troubles
 
 log = structlog.get_logger()
 
@@ -160,6 +161,7 @@ class Service:
             keep_ms=int(settings.journal.keep_hours * HOUR),
         )
         stack.callback(self._journal.close)
+        self._troubles = Troubles(self._journal.arrival(self._journal.head))
         self._database = open_database(settings)
         stack.callback(self._database.dispose)
         self._registry = RegistryCache(self._database)
@@ -175,6 +177,7 @@ class Service:
             decode=self._decode,
             registry=self._registry.current,
             clock=self._clock,
+            troubles=self._troubles,
         )
         self._alerts = AlertsConsumer(
             Engine(
@@ -224,6 +227,7 @@ class Service:
     async def _tell(self, pipeline: Pipeline) -> None:
         """Write ``status.json``: a few milliseconds, by one writer, so never half a file."""
         self._told = self._write_status(pipeline)
+        self._troubles.observe(self._told.pipeline.sources, self._told.at)
 
     async def _watch_itself(self) -> None:
         """Raise what is wrong with the service, once for each severity; clear what is over."""

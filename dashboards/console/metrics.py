@@ -4,9 +4,12 @@ Labels are names from closed lists or from the settings, never a device, a perso
 the number of series is bounded.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -30,6 +33,9 @@ from dashboards.console.pipeline_status import Word, hear_pipeline
 from devices.clock import SECOND, wall_now
 from ingest.books import Books
 from ingest.durations import BOUNDS_S, Durations
+from ingest.ledger_file import NAME as LEDGER
+from ingest.ledger_file import LedgerRefused
+from ingest.numbering_table import read_missing
 from ingest.pipeline import PipelineStatus
 from ingest.stage import Stage, stages
 from ingest.status import ServiceStatus
@@ -59,6 +65,7 @@ class Numbers(Collector):
         if word.status is not None:
             yield from _service(word, word.status)
             passed += stages(word.status)
+        yield from _missing(self._context.data_dir)
         yield _gauge("database_up", "1 while the database answers.", people is not None)
         if people is not None:
             yield from _pages(people)
@@ -139,6 +146,14 @@ def _writes(durations: Mapping[str, Durations]) -> Metric:
             counts = list(zip(bounds, accumulate(one.counts), strict=True))
             family.add_metric((to,), counts, one.seconds)
     return family
+
+
+def _missing(data_dir: Path) -> Iterable[Metric]:
+    """Count the numbers of numbered devices that never came; nothing while they cannot be read."""
+    with suppress(LedgerRefused, sqlite3.Error):
+        missing = read_missing(data_dir / LEDGER)
+        yield _gauges("missing_numbers", "Numbers that never came.", "cause", missing.by_cause)
+        yield _gauge("renumbered_devices", "Times devices began to count anew.", missing.restarts)
 
 
 def _books(books: Books) -> Iterable[Metric]:

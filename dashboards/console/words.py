@@ -217,6 +217,11 @@ _FAILURE = {
     "HTTP": mark("refused, HTTP"),
 }
 """By how a channel's error begins; what follows is a number or a technical name."""
+_CAUSE = {
+    "device": mark("by the device, or on the way to the broker"),
+    "broker": mark("by the broker, or while it was away"),
+    "us": mark("by Gatehouse: dead letters, or a damaged journal"),
+}
 _THRESHOLD = {
     "contact": mark("fever"),
     "high": mark("high"),
@@ -251,6 +256,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "policy": _POLICY,
         "let_go": _LET_GO,
         "failure": _FAILURE,
+        "cause": _CAUSE,
         "threshold": _THRESHOLD,
         "follower": _FOLLOWER,
     }

@@ -1,5 +1,6 @@
 """The running service: whether it runs, what it says of itself, and whether it answers."""
 
+import sqlite3
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -17,6 +18,10 @@ from ingest.folder_lock import is_locked
 from ingest.http_connection import SERVER
 from ingest.journal import LOCK
 from ingest.journal_room import JournalStatus
+from ingest.ledger_file import NAME as LEDGER
+from ingest.ledger_file import LedgerRefused
+from ingest.numbering import Cause
+from ingest.numbering_table import Missing, read_missing
 from ingest.pipeline import PipelineStatus
 from ingest.status import STALE_S, ServiceStatus, read_status
 
@@ -34,6 +39,29 @@ def running(settings: Settings) -> Iterator[Found]:
         yield judge_journal(told.pipeline.journal)
         yield from judge_followers(told.pipeline)
         yield from judge_books(told.books)
+        try:
+            yield from judge_missing(read_missing(settings.data_dir / LEDGER))
+        except (LedgerRefused, sqlite3.Error) as error:
+            yield Found.wrong("ledger", f"cannot be read: {error}")
+
+
+def judge_missing(missing: Missing) -> Iterator[Found]:
+    """Say what is missing of what devices number, and whose fault it is."""
+    if not missing.counters:
+        return
+    name, lost = "numbered messages", missing.by_cause
+    said = ", ".join(f"{count:,} by {cause.value}" for cause, count in lost.items() if count)
+    if not missing.total:
+        yield Found.fine(name, f"none is missing of {missing.counters:,} counters")
+    elif lost[Cause.BROKER] or lost[Cause.US]:
+        advice = (
+            "raise the broker's queue limits (in mosquitto.conf max_queued_messages 0)"
+            if lost[Cause.BROKER]
+            else "see `gatehouse dead-letters list` and `gatehouse journal verify`"
+        )
+        yield Found.doubtful(name, f"missing are {said}: {advice}")
+    else:
+        yield Found.fine(name, f"missing are {said}: look at the devices' network")
 
 
 def is_up(settings: Settings) -> bool:

@@ -11,6 +11,7 @@ from devices.csv_rows import FILES
 from devices.outcome import DeadLetterReason, IgnoredReason
 from devices.profile import built_in, load_profiles
 from devices.registry import HouseholdState, PlaceKind, ResidentClass, Role
+from ingest.ledger import Ledger
 from ingest.measurement import MEASUREMENTS, TAGS
 from tests.bench.__main__ import NAMES
 from tests.console import make_world
@@ -56,6 +57,7 @@ def test_every_tag_is_named() -> None:
 def test_metrics_are_the_ones_described(tmp_path: Path) -> None:
     """What Prometheus reads, with the same labels and no other name, stands in the table."""
     world = make_world(tmp_path)
+    Ledger.open(tmp_path / "ledger.db").close()
     world.tell()
     table = INGEST.partition("## Metrics")[2].partition("## Decisions")[0]
     described = {}

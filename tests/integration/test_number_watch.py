@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from devices.outcome import DeadLetter, DeadLetterReason, Outcome
 from ingest import dead_letter
 from ingest.dead_letter import Selection
 from ingest.follower import Held
+from ingest.ledger import Ledger
 from ingest.message import Batch, Message
-from ingest.numbering import Cause
+from ingest.numbering import Cause, Numbering
 from ingest.numbering_table import read_missing
 from ingest.trouble import Trouble, Troubles
+from tests.console import World
+from tests.console_http import Open
 from tests.desk import Desk
 from tests.messages import NOON
 
@@ -165,3 +169,22 @@ def test_what_is_missing_is_what_was_lost(
         line.restart()
     assert sum(line.missing().values()) == len(lost)
     line.desk.close()
+
+
+async def test_what_never_came_is_shown(world: World, browser: Open) -> None:
+    """On the device's page in both languages, and for Prometheus as a sum by cause."""
+    with closing(Ledger.open(world.context.data_dir / "ledger.db")) as ledger:
+        known = Numbering(9, 1, NOON, 0, missing={Cause.DEVICE: 2, Cause.BROKER: 5}, restarts=1)
+        ledger.commit(journal="j", position=1, counts={}, numberings={("1026700", ""): known})
+    world.tell()
+    async with browser("worker") as client:
+        page = (await client.get("/devices/1026700")).text
+        other = (await client.get("/devices/a0:e6:f8:50:72:53")).text
+        chinese = (await client.get("/devices/1026700", headers={"Accept-Language": "zh"})).text
+        numbers = (await client.get("/metrics")).text
+    shown = "7: 2 by the device, or on the way to the broker; 5 by the broker, or while it was away"
+    assert f"{shown}; counted anew 1 time" in page
+    assert "缺失的消息" in chinese
+    assert "Missing messages" not in other
+    assert 'gatehouse_missing_numbers{cause="broker"} 5.0' in numbers
+    assert 'gatehouse_missing_numbers{cause="us"} 0.0' in numbers

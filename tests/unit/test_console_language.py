@@ -23,6 +23,7 @@ from devices.observation import CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, IgnoredReason
 from devices.registry import PlaceKind, Role
 from ingest.letter_file import LetterState
+from ingest.numbering import Cause
 
 CONSOLE = Path(language.__file__).parent
 ROOT = CONSOLE.parents[1]
@@ -134,6 +135,7 @@ def test_translations_keep_the_placeholders() -> None:
         ("refusal", Refusal),
         ("direction", Direction),
         ("outcome", CrossingOutcome),
+        ("cause", Cause),
     ],
 )
 def test_every_value_of_a_closed_list_has_words(kind: str, values: list[str]) -> None:

@@ -12,7 +12,15 @@ from devices.registry import Registry
 from gatehouse.doctor.broker import window
 from gatehouse.doctor.clock import OUTLIVED, WRITTEN, judge_clock
 from gatehouse.doctor.people import judge_rota
-from gatehouse.doctor.service import judge_books, judge_followers, judge_journal, judge_service
+from gatehouse.doctor.service import (
+    judge_books,
+    judge_followers,
+    judge_journal,
+    judge_missing,
+    judge_service,
+)
+from ingest.numbering import Cause
+from ingest.numbering_table import Missing
 from tests import told
 from tests.office import make_registry
 
@@ -108,6 +116,36 @@ def test_a_journal_that_fills_is_warned_of_and_one_that_takes_nothing_is_wrong(
     found = judge_journal(told.status(journal=journal).pipeline.journal)
     assert found.line.split()[0] == mark
     assert str(journal.get("problem", "")) in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("device", "broker", "us", "line"),
+    [
+        (0, 0, 0, "ok    numbered messages: none is missing of 3 counters"),
+        (5, 0, 0, "ok    numbered messages: missing are 5 by device: look at the devices' network"),
+        (
+            1,
+            2_000,
+            7,
+            "warn  numbered messages: missing are 1 by device, 2,000 by broker, 7 by us: raise the "
+            "broker's queue limits (in mosquitto.conf max_queued_messages 0)",
+        ),
+        (
+            0,
+            0,
+            7,
+            "warn  numbered messages: missing are 7 by us: see `gatehouse dead-letters list` and "
+            "`gatehouse journal verify`",
+        ),
+    ],
+)
+def test_missing_numbers_are_a_warning_where_they_were_lost_behind_the_device(
+    device: int, broker: int, us: int, line: str
+) -> None:
+    """What a device never sent is told, and no fault of broker or service; nothing without any."""
+    lost = {Cause.DEVICE: device, Cause.BROKER: broker, Cause.US: us}
+    assert [one.line for one in judge_missing(Missing(3, lost, 0))] == [line]
+    assert list(judge_missing(Missing(0, lost, 0))) == []
 
 
 def test_followers_that_wait_and_books_that_do_not_balance_are_wrong() -> None:

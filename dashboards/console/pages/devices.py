@@ -1,5 +1,6 @@
 """The devices in a list, and one with its chart."""
 
+import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Literal
@@ -19,7 +20,10 @@ from dashboards.console.visit import Context, Viewer
 from dashboards.device_list import DeviceLine, list_devices, visible_devices, wrong_clocks
 from devices.clock import DAY, MINUTE
 from devices.registry import Device, Place
+from ingest.ledger_file import NAME as LEDGER
+from ingest.ledger_file import LedgerRefused
 from ingest.measurement import MEASUREMENTS
+from ingest.numbering_table import Missing, read_missing
 from ingest.series import Function, Reading, StoreHeld
 
 router = APIRouter(prefix="/devices")
@@ -109,6 +113,7 @@ def show_device(
         is_highest=history.function is Function.MAX,
         line=line,
         clock=clock,
+        missing=_missing(context, device_id),
         crossings=crossings[::-1],
         days=days,
         rows=history.rows(TABLE_ROWS),
@@ -143,6 +148,13 @@ def _line(context: ConsoleContext, viewer: Account, devices: Devices, device_id:
         clocks={},
     )
     return next(line for line in lines if line.device.id == device_id)
+
+
+def _missing(context: ConsoleContext, device_id: str) -> Missing | None:
+    """Return how many of a device's numbers never came; None while that cannot be read."""
+    with suppress(LedgerRefused, sqlite3.Error):
+        return read_missing(context.data_dir / LEDGER, device_id)
+    return None
 
 
 def _thresholds(
