@@ -5,6 +5,7 @@ from pathlib import Path
 from alerts.thresholds import Thresholds
 from dashboards.grafana.dashboard import Dashboard
 from dashboards.grafana.lint import faults
+from dashboards.grafana.long_run import long_run
 from dashboards.grafana.now import now
 from dashboards.grafana.temperature_and_occupancy import temperature_and_occupancy
 
@@ -13,7 +14,7 @@ GENERATED = Path(__file__).parent / "generated"
 
 def dashboards(thresholds: Thresholds) -> tuple[Dashboard, ...]:
     """Return every dashboard, with the thresholds it shows."""
-    return now(thresholds), temperature_and_occupancy(thresholds)
+    return now(thresholds), temperature_and_occupancy(thresholds), long_run(thresholds)
 
 
 def build(folder: Path, thresholds: Thresholds) -> list[Path]:

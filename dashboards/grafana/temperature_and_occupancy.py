@@ -156,7 +156,7 @@ def _energy() -> Panel:
     return Panel(
         title="Energy used a day",
         says="What the cumulative counters of a grid's meters rose by, by local day; also meters "
-        "that are read once a day. A replaced or reset meter shows as a peak.",
+        "that are read once a day. Where a counter fell, the meter was reset: that is left out.",
         why_empty="no meter has said its counter in this time range",
         kind=Kind.TIMESERIES,
         unit="watth",
@@ -164,8 +164,9 @@ def _energy() -> Panel:
         options=LEGEND,
         queries=(
             Query(
-                'SELECT sum("used") AS "used" FROM (SELECT spread("energy_wh") AS "used" '
-                f'{_HOMES} GROUP BY time(1d), "device", "channel", "grid" fill(none)) '
+                'SELECT sum("used") AS "used" FROM ('
+                f'SELECT non_negative_difference("energy_wh") AS "used" {_HOMES} '
+                'GROUP BY "device", "channel", "grid") '
                 "WHERE $timeFilter GROUP BY time(1d), \"grid\" fill(none) tz('$zone')",
                 "$tag_grid",
             ),

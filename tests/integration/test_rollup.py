@@ -162,6 +162,15 @@ def test_a_late_point_changes_its_hour_and_its_day(store: SeriesStore, tmp_path:
     assert counts(store, Span.DAILY) == [(day - 2 * DAY, 1), (day, 3)]
 
 
+def test_an_hour_over_midnight_is_of_both_days(store: SeriesStore, tmp_path: Path) -> None:
+    """Where days begin at half an hour, a point counts for the day that it was observed in."""
+    offset = day_offset(ZoneInfo("Asia/Kolkata"), NOW)
+    midnight = window_of(NOW - 5 * DAY, Span.DAILY, offset)
+    store.write(gate(midnight + 1))
+    upkeep(tmp_path, NOW, offset=offset)
+    assert counts(store, Span.DAILY) == [(midnight, 1)]
+
+
 def test_a_point_that_comes_while_its_window_is_computed_counts(
     store: SeriesStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
