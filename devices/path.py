@@ -19,7 +19,7 @@ from devices.topic import Names
 MAX_ID = 128
 """Characters of a device's, a channel's or an event's id; the registry's column is as long."""
 
-BLANK = frozenset({"", "-", "--", "---"})
+BLANK = frozenset({"", "-", "--", "---", "nan", "-nan", "NaN"})
 _NAME_OR_PATH = re.compile(r"\{([^{}]+)\}")
 
 
