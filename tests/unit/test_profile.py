@@ -24,6 +24,7 @@ from devices.codecs import CODECS
 from devices.decoder import Decoder
 from devices.example import check_examples
 from devices.measure import CELSIUS, ENERGY_WH, PERCENT, POWER_W, SHARE
+from devices.outcome import Outcome
 from devices.profile import (
     Example,
     Poll,
@@ -169,6 +170,44 @@ def test_all_families_together_read_an_example_alike(profile: Profile) -> None:
             device = example.topic.split("/")[1]
             said["registry"] = Registry(devices={device: Device(device, profile.name)})
         assert together.decode(example.topic, example.bytes, **said) == outcome, example.says
+
+
+def broken(profile: Profile) -> list[str]:
+    """Return a family's file with one unit, body site or state wrong, once for each there is."""
+    text = Path(profile.file).read_text(encoding="utf-8")
+    head, mark, examples = text.partition("[[example]]")
+    return [
+        head[: match.start()] + wrong + head[match.end() :] + mark + examples
+        for said, wrong in (
+            (r', unit = "\w+"', ""),
+            (r', unit_from = (\[[^]]*\]|"[^"]*")', ""),
+            (r'body_site = "ambient"', 'body_site = "unknown"'),
+            (r'body_site = "forehead"', 'body_site = "ambient"'),
+            (r"\b[Oo]nline = true, [Oo]ffline = false", "x = true"),
+        )
+        for match in re.finditer(said, head)
+    ]
+
+
+@pytest.mark.parametrize("profile", BUILT_IN, ids=lambda profile: profile.name)
+def test_a_wrong_unit_or_body_site_is_seen_in_an_example(tmp_path: Path, profile: Profile) -> None:
+    """Each place that scales a value or says whose it is has an example that would be wrong."""
+    right, lines = outcomes(profile), Path(profile.file).read_text(encoding="utf-8").splitlines()
+    unseen = []
+    for text in broken(profile):
+        file = write(tmp_path, text, name=profile.name)
+        if outcomes(load_profile(file)) == right:
+            changed = zip(lines, text.splitlines(), strict=True)
+            unseen += [f"{n + 1}: {was}" for n, (was, now) in enumerate(changed) if was != now]
+    assert unseen == []
+
+
+def outcomes(profile: Profile) -> list[Outcome]:
+    decoder = Decoder([profile], default_zone=ZONE)
+    return [
+        decoder.decode(example.topic, example.bytes, received_at=1_581_681_600_000)
+        for example in profile.examples
+    ]
 
 
 def test_an_operators_profile_works_like_a_built_in_one(tmp_path: Path) -> None:
