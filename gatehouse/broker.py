@@ -12,12 +12,17 @@ import subprocess
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
+
 from gatehouse.child import end
 
 PREFERRED_PORT = 18830
 _START_SECONDS = 5.0
 _STOP_SECONDS = 1.0
+_PAUSE_SECONDS = 0.5
 _QUEUED_BYTES = 512 * 1024 * 1024
+
+log = structlog.get_logger()
 
 
 class Broker(Protocol):
@@ -29,6 +34,10 @@ class Broker(Protocol):
 
     async def start(self) -> None:
         """Listen on the loopback port; raise BrokerError with what to do when that fails."""
+        ...
+
+    async def keep(self) -> None:
+        """Start again whenever it ends by itself, until cancelled; raise BrokerError as start."""
         ...
 
     async def stop(self) -> None:
@@ -95,6 +104,13 @@ class _Mosquitto:
             await self.stop()
             raise BrokerError(f"mosquitto did not start; {log} says why")
 
+    async def keep(self) -> None:
+        while self._child is not None:
+            code = await self._child.wait()
+            log.warning("broker_ended", code=code, starts_again_in_s=_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
+            await self.start()
+
     async def stop(self) -> None:
         if self._child is not None:
             await end(self._child, seconds=_STOP_SECONDS)
@@ -122,6 +138,9 @@ class _Amqtt:
             }
         )
         await self._broker.start()
+
+    async def keep(self) -> None:
+        await asyncio.Event().wait()
 
     async def stop(self) -> None:
         if self._broker is not None:

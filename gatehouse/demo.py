@@ -140,6 +140,7 @@ class _Demo:
             screen = DemoScreen(scene, database, self._folder, self._clock)
             stack.callback(screen.close)
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._broker.keep(), name="broker")
                 tasks.create_task(self._serve(), name="service")
                 tasks.create_task(self._live(), name="community")
                 tasks.create_task(screen.run(lambda: self._history), name="screen")

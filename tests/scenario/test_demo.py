@@ -79,15 +79,19 @@ class Demo:
 
     def start(self, *more: str) -> None:
         """Start it, and wait until its console answers."""
-        process = Process([*self._command, *more], self._log, env=without_settings())
         began = time.monotonic()
-        process.spawn()
-        self._process = process
+        process = self.spawn(*more)
         wait_until(
             lambda: not process.running or self._answers(), seconds=CONSOLE_S, what="the console"
         )
         assert process.running, process.said()
         print(f"console after {time.monotonic() - began:.2f} s")  # noqa: T201 - for pytest -s
+
+    def spawn(self, *more: str) -> Process:
+        """Start it without waiting for anything."""
+        self._process = Process([*self._command, *more], self._log, env=without_settings())
+        self._process.spawn()
+        return self._process
 
     def start_another(self) -> subprocess.CompletedProcess[str]:
         """Start a second one in the same folder, and return how it ended."""
@@ -109,6 +113,25 @@ class Demo:
         code = self._process.end(signal.SIGINT, seconds=END_S)
         print(f"ended after {time.monotonic() - began:.2f} s")  # noqa: T201 - for pytest -s
         return code
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its own process has not ended."""
+        return self._process is not None and self._process.running
+
+    @property
+    def pid(self) -> int:
+        """Its own process's id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def processes(self, words: str) -> list[int]:
+        """Return the ids of its processes, children and theirs, whose command holds the words."""
+        found, parents = [], {self.pid}
+        while parents:
+            parents = {child for child in map(int, _pids()) if _parent(child) in parents}
+            found += [child for child in parents if words in _command(child)]
+        return found
 
     @property
     def screen(self) -> str:
@@ -175,6 +198,25 @@ class Demo:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+def _pids() -> Iterator[str]:
+    return (path.name for path in Path("/proc").iterdir() if path.name.isdigit())
+
+
+def _parent(pid: int) -> int:
+    """Return the id of a process's parent; 0 where it has just ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @pytest.fixture(params=[LEAST_HOUSEHOLDS, pytest.param(HOUSEHOLDS, marks=pytest.mark.soak)])
