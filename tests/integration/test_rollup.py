@@ -30,7 +30,8 @@ from ingest.retention import Retention
 from ingest.rollup import ROLLUPS, Span, day_offset, window_of
 from ingest.series import Reading, SeriesStore, StoreHeld, open_store
 from ingest.series_upkeep import SETTLED, SeriesUpkeep
-from tests.servers import InfluxDB
+from tests.servers import InfluxDB, Mosquitto, wait_until
+from tests.service import RunningService
 
 NOW = wall_now() // HOUR * HOUR + HOUR // 2
 """InfluxDB judges retention by the machine's clock; not just after an hour that has to settle."""
@@ -275,3 +276,20 @@ def test_an_unusable_file_is_said_and_tried_again(store: SeriesStore, tmp_path: 
     keeper.step(NOW)
     keeper.close()
     assert counts(store, Span.HOURLY) == [(hour, 1)]
+
+
+def test_the_service_keeps_its_embedded_store(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """Without anybody's doing, hours are rolled up and what is too old is deleted."""
+    service = RunningService(tmp_path, mqtt_url=mosquitto.url)
+    service.data_dir.mkdir()
+    opened = open_store(None, token=None, data_dir=service.data_dir)
+    opened.write(gate(NOW - 50 * DAY, NOW - 2 * DAY))
+    service.start()
+    wait_until(lambda: len(counts(opened, Span.DAILY)) == 2, what="rollups")
+    wait_until(
+        lambda: len(opened.range("crossing", "gate", since=0, until=NOW)) == 1, what="deletion"
+    )
+    opened.close()
+    service.stop()
+    assert "series_expired" in service.log
+    assert not service.running
