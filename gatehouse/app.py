@@ -33,7 +33,7 @@ from gatehouse.alerts_consumer import AlertsConsumer
 from gatehouse.console_process import ConsoleProcess
 from gatehouse.database import open_database
 from gatehouse.garbage import look_less_for_garbage
-from gatehouse.parts import make_decoder, open_series
+from gatehouse.parts import make_decoder, open_series, open_upkeep
 from gatehouse.polls import Polls
 from gatehouse.self_watch import SelfWatch
 from gatehouse.settings import Settings, SettingsError
@@ -49,7 +49,9 @@ from ingest.message import POSTS, Message
 from ingest.mqtt_source import MqttSource
 from ingest.pipeline import Pipeline
 from ingest.publisher import Publisher
+from ingest.refusal import StoreHeld
 from ingest.series_consumer import SeriesConsumer
+from ingest.series_upkeep import SeriesUpkeep
 from ingest.session_memory import NAME as SESSIONS
 from ingest.session_memory import SessionMemory
 from ingest.source import Source, open_source
@@ -61,7 +63,8 @@ log = structlog.get_logger()
 STATUS_S = 1.0
 PAGING_S = 0.25
 POLL_S = 1.0
-WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError)
+UPKEEP_S = 5.0
+WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError, StoreHeld)
 """A database that is away or locked, a disk that is full: they pass, and nothing dies of them."""
 
 
@@ -130,6 +133,10 @@ class Service:
                     first = next(iter(brokers.values()))
                     ask = partial(self._polls.ask, first, pipeline)
                     tasks.create_task(_repeat("polls", ask, POLL_S), name="polls")
+                    if self._upkeep is not None:
+                        keep = partial(asyncio.to_thread, self._keep_series, self._upkeep)
+                        upkeep = _repeat("series_upkeep", keep, UPKEEP_S)
+                        tasks.create_task(upkeep, name="series upkeep")
                     tasks.create_task(self._console.keep(), name="console")
             finally:
                 with suppress(*WAITED_FOR):
@@ -170,6 +177,9 @@ class Service:
         stack.callback(self._ledger.close)
         store = open_series(settings)
         stack.callback(store.close)
+        self._upkeep = open_upkeep(settings)
+        if self._upkeep is not None:
+            stack.callback(self._upkeep.close)
         self._series = SeriesConsumer(
             journal_id=self._journal.id,
             ledger=self._ledger,
@@ -237,6 +247,10 @@ class Service:
         if findings:
             await asyncio.to_thread(self._apply, findings)
         self._self_watch = watch
+
+    def _keep_series(self, upkeep: SeriesUpkeep) -> None:
+        """Roll up and delete a little, in a thread."""
+        upkeep.step(self._clock.now())
 
     def _apply(self, findings: Sequence[Finding]) -> None:
         with self._database.begin() as connection:
