@@ -57,12 +57,15 @@ from ingest.session_memory import SessionMemory
 from ingest.source import Source, open_source
 from ingest.status import ServiceStatus, look_at_disk, read_status, write_status
 from ingest.trouble import Troubles
+from ingest.verification import TooBusy, count_missing_letters
 
 log = structlog.get_logger()
 
 STATUS_S = 1.0
 PAGING_S = 0.25
 POLL_S = 1.0
+LETTERS_S = 30.0
+"""Between two counts of the dead letters: one look at an index, 0.1 s of a million letters."""
 UPKEEP_S = 5.0
 WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError, StoreHeld)
 """A database that is away or locked, a disk that is full: they pass, and nothing dies of them."""
@@ -88,6 +91,7 @@ class Service:
         self._profiles = profiles
         self._silence = {profile.name: profile.silent_after for profile in profiles}
         self._told: ServiceStatus | None = None
+        self._letters_missing = 0
         self._self_watch = SelfWatch(lost_told=_lost_told(settings.data_dir))
         self._console = ConsoleProcess(settings.console_bind)
         self._stack = ExitStack()
@@ -137,6 +141,8 @@ class Service:
                         keep = partial(asyncio.to_thread, self._keep_series, self._upkeep)
                         upkeep = _repeat("series_upkeep", keep, UPKEEP_S)
                         tasks.create_task(upkeep, name="series upkeep")
+                    count = _repeat("letters", self._count_letters, LETTERS_S)
+                    tasks.create_task(count, name="letters")
                     tasks.create_task(self._console.keep(), name="console")
             finally:
                 with suppress(*WAITED_FOR):
@@ -248,6 +254,12 @@ class Service:
             await asyncio.to_thread(self._apply, findings)
         self._self_watch = watch
 
+    async def _count_letters(self) -> None:
+        """Compare the dead letters there are with those that were counted."""
+        ledger = self._settings.data_dir / LEDGER
+        with suppress(TooBusy):
+            self._letters_missing = await asyncio.to_thread(count_missing_letters, ledger)
+
     def _keep_series(self, upkeep: SeriesUpkeep) -> None:
         """Roll up and delete a little, in a thread."""
         upkeep.step(self._clock.now())
@@ -271,7 +283,7 @@ class Service:
             wall_at=wall_now(),
             version=self._version,
             pipeline=parts,
-            books=balance(account, head=parts.journal.head),
+            books=balance(account, head=parts.journal.head, letters_missing=self._letters_missing),
             judged=self._alerts.counters(),
             lost_told=self._self_watch.lost_told,
             durations=self._series.durations(),
