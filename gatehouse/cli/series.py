@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TextIO
 
+import msgspec
 import typer
 
 from devices.clock import parse_rfc3339, rfc3339
@@ -16,10 +17,12 @@ from devices.registry_store import load as load_registry
 from gatehouse.database import open_database
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.parts import open_series
+from gatehouse.series_rebuild import Rebuild
 from gatehouse.settings import Settings, load
 from ingest.household_series import Stay
 from ingest.measurement import MEASUREMENTS
 from ingest.reading import END_OF_TIME
+from ingest.rebuild import Account
 from ingest.schema import describe
 from ingest.series import SeriesStore, StoreHeld
 from ingest.series_export import Format, Found, Selection, select, written
@@ -104,6 +107,66 @@ def schema() -> None:
     print(describe(), end="")
 
 
+@_series.command("rebuild")
+def rebuild(
+    to: Annotated[
+        str, typer.Option(help="Into this store instead: an address like GATEHOUSE_SERIES_URL.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be written.")
+    ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Do not go on where the last one was cut off.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+) -> None:
+    """Decode the journal again, with today's profiles and registry, after one of them was wrong.
+
+    Without --to, a new embedded store is built beside the running service. Stop the service and run
+    the same again: it adds what came since, takes over what was observed before the journal begins,
+    and takes the place of the old one. With --to, nothing is deleted there.
+
+    Example: gatehouse series rebuild --dry-run
+
+    Example: gatehouse series rebuild --to influxdb1://influxdb:8086/mended
+    """
+    settings = load()
+    if not to and not dry_run and settings.series_url is not None:
+        raise Failure(
+            "the time series are not in the embedded store: name a fresh database with --to",
+            code=WRONG_USE,
+        )
+    work = Rebuild(settings, to=to, anew=anew, tell=_tell)
+    try:
+        account, next_step = (work.rehearse(), "nothing was written") if dry_run else work.run()
+    except StoreHeld as held:
+        raise Failure(f"{held}; then run the same again: it goes on where it was") from held
+    if as_json:
+        print(msgspec.json.encode(account).decode())
+        return
+    for line in _account_lines(account):
+        print(line)
+    print(next_step)
+
+
+def _account_lines(account: Account) -> Iterator[str]:
+    lost = f", {account.lost} of them lost" if account.lost else ""
+    yield f"positions  {account.first} to {account.last}{lost}: {account.messages} messages"
+    for title, counts in (
+        ("points", account.points),
+        ("ignored", account.ignored),
+        ("dead", account.dead),
+    ):
+        words = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        yield f"{title:<10} {words or 'none'}"
+    if account.rejected:
+        yield f"refused    {account.rejected} points by the store"
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
 class _Progress:
     """How far a stream of readings is, on standard error."""
 
@@ -118,15 +181,12 @@ class _Progress:
             if self._points % 1_000 == 0 and time.monotonic() - self._told_at > _TOLD_EVERY_S:
                 self._told_at = time.monotonic()
                 name, reading = one
-                self._tell(f"{self._points:,} points, at {name} of {rfc3339(reading.at)}")
+                _tell(f"{self._points:,} points, at {name} of {rfc3339(reading.at)}")
             yield one
 
     def end(self) -> None:
         """Tell the sum."""
-        self._tell(f"{self._points:,} points exported")
-
-    def _tell(self, sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)
+        _tell(f"{self._points:,} points exported")
 
 
 def open_store_to_read(settings: Settings, address: str) -> SeriesStore:
