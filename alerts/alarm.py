@@ -11,16 +11,39 @@ JOURNAL_FILLING = "journal_filling"
 JOURNAL_DAMAGED = "journal_damaged"
 BOOKS_UNBALANCED = "books_unbalanced"
 SOURCE_LOST = "source_lost"
+BROKER_DROPPING = "broker_dropping"
+NOTHING_RECEIVED = "nothing_received"
+DISK_STALLED = "disk_stalled"
+DISK_FILLING = "disk_filling"
+DEAD_LETTERS_RISING = "dead_letters_rising"
+STORE_DOWN = "store_down"
 FOLLOWER_STUCK = "follower_stuck"
+RULES_BEHIND = "rules_behind"
 CLOCK_SET_BACK = "clock_set_back"
+CLOCK_JUMPED = "clock_jumped"
+CONSOLE_SILENT = "console_silent"
+CHANNEL_FAILING = "channel_failing"
+PAGES_OVERDUE = "pages_overdue"
 OWN_TROUBLES = (
+    SOURCE_LOST,
+    NOTHING_RECEIVED,
+    BROKER_DROPPING,
+    DISK_STALLED,
+    DISK_FILLING,
     JOURNAL_FILLING,
     JOURNAL_DAMAGED,
     BOOKS_UNBALANCED,
-    SOURCE_LOST,
+    DEAD_LETTERS_RISING,
+    STORE_DOWN,
     FOLLOWER_STUCK,
+    RULES_BEHIND,
+    CHANNEL_FAILING,
+    PAGES_OVERDUE,
+    CONSOLE_SILENT,
     CLOCK_SET_BACK,
+    CLOCK_JUMPED,
 )
+"""What the service tells of itself, as a message passes it."""
 SERVICE = "service"
 RULES = frozenset({UNDELIVERED, UNATTENDED, *OWN_TROUBLES})
 

@@ -30,14 +30,14 @@ _LOOKED_AT = 50
 
 def count_due(connection: Connection, *, wall: int) -> int:
     """Return how many pages wait to be sent or were left by a crash."""
-    return connection.execute(select(func.count()).where(*_due(wall))).scalar_one()
+    return connection.execute(select(func.count()).where(*is_due(wall))).scalar_one()
 
 
 def claim(connection: Connection, moment: Moment, *, wall: int) -> Attempt | None:
     """Commit to sending the page that has waited longest; let go those that must not leave."""
     waiting = connection.execute(
         select(page)
-        .where(*_due(wall))
+        .where(*is_due(wall))
         .order_by(page.c.next_at, page.c.id)
         .limit(_LOOKED_AT)
         .with_for_update(skip_locked=True)
@@ -55,7 +55,8 @@ def claim(connection: Connection, moment: Moment, *, wall: int) -> Attempt | Non
     return None
 
 
-def _due(wall: int) -> tuple[Any, ...]:
+def is_due(wall: int) -> tuple[Any, ...]:
+    """Return the conditions under which a page can be claimed."""
     return (page.c.state.in_((PageState.OWED, PageState.SENDING)), page.c.next_at <= wall)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from alerts.attempt import Result
-from alerts.page import PageState
+from alerts.claim import is_due
 from alerts.tables import page, page_attempt
 from devices.clock import HOUR
 
@@ -23,12 +23,13 @@ class Delivery(msgspec.Struct, frozen=True):
     """How pages get through at one moment.
 
     Attributes:
-        overdue: How long the page that has waited longest could have been sent; milliseconds, 0
-            where none waits.
+        due: How many pages could be sent just now.
+        oldest: The number of the oldest of them; 0: there is none.
         failing: By kind of channel, how many attempts have failed since one succeeded.
     """
 
-    overdue: int = 0
+    due: int = 0
+    oldest: int = 0
     failing: dict[str, int] = {}
 
 
@@ -46,15 +47,16 @@ class Totals(msgspec.Struct, frozen=True):
 
 def look(connection: Connection, *, wall: int) -> Delivery:
     """Return how pages get through now; cheap enough to be asked every second."""
-    waiting = page.c.state.in_((PageState.OWED, PageState.SENDING))
-    due = connection.execute(select(func.min(page.c.next_at)).where(waiting)).scalar()
+    due, oldest = connection.execute(
+        select(func.count(), func.min(page.c.id)).where(*is_due(wall))
+    ).one()
     attempts = connection.execute(
         select(page_attempt.c.channel, page_attempt.c.result, page_attempt.c.began_at)
         .order_by(page_attempt.c.id.desc())
         .limit(RECENT)
     )
-    recent = ((name, result) for name, result, at in attempts if wall - at <= RECENT_FOR)
-    return Delivery(overdue=max(0, wall - due) if due is not None else 0, failing=_failing(recent))
+    recent = ((name, result, wall - at <= RECENT_FOR) for name, result, at in attempts)
+    return Delivery(due, oldest or 0, _failing(recent))
 
 
 def totals(connection: Connection) -> Totals:
@@ -69,13 +71,14 @@ def totals(connection: Connection) -> Totals:
     )
 
 
-def _failing(attempts: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Count, newest first, what failed on each channel before anything succeeded."""
+def _failing(attempts: Iterable[tuple[str, str, bool]]) -> dict[str, int]:
+    """Count, newest first, what failed on each channel of late before anything succeeded."""
     failed: dict[str, int] = {}
-    settled: set[str] = set()
-    for channel, result in attempts:
+    works: set[str] = set()
+    for channel, result, is_recent in attempts:
+        failed.setdefault(channel, 0)
         if result == Result.SENT:
-            settled.add(channel)
-        elif result == Result.FAILED and channel not in settled:
-            failed[channel] = failed.get(channel, 0) + 1
+            works.add(channel)
+        elif result == Result.FAILED and is_recent and channel not in works:
+            failed[channel] += 1
     return failed

@@ -13,17 +13,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Self
 
-import msgspec
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from alerts import incident
 from alerts.channels import open_channels
 from alerts.engine import Engine
-from alerts.finding import Finding
 from alerts.outbox import Paging
 from devices.clock import HOUR, SECOND, wall_now
 from devices.outcome import Outcome
@@ -33,9 +29,9 @@ from gatehouse.alerts_consumer import AlertsConsumer
 from gatehouse.console_process import ConsoleProcess
 from gatehouse.database import open_database
 from gatehouse.garbage import look_less_for_garbage
+from gatehouse.own_alarms import OwnAlarms
 from gatehouse.parts import make_decoder, open_series, open_upkeep
 from gatehouse.polls import Polls
-from gatehouse.self_watch import SelfWatch
 from gatehouse.settings import Settings, SettingsError
 from ingest.books import balance
 from ingest.decode_stage import decode_all
@@ -55,7 +51,7 @@ from ingest.series_upkeep import SeriesUpkeep
 from ingest.session_memory import NAME as SESSIONS
 from ingest.session_memory import SessionMemory
 from ingest.source import Source, open_source
-from ingest.status import ServiceStatus, look_at_disk, read_status, write_status
+from ingest.status import ServiceStatus, look_at_disk, write_status
 from ingest.trouble import Troubles
 from ingest.verification import TooBusy, count_missing_letters
 
@@ -92,7 +88,6 @@ class Service:
         self._silence = {profile.name: profile.silent_after for profile in profiles}
         self._told: ServiceStatus | None = None
         self._letters_missing = 0
-        self._self_watch = SelfWatch(lost_told=_lost_told(settings.data_dir))
         self._console = ConsoleProcess(settings.console_bind)
         self._stack = ExitStack()
 
@@ -179,6 +174,13 @@ class Service:
         stack.callback(self._database.dispose)
         self._registry = RegistryCache(self._database)
         self._polls = Polls(self._profiles, self._registry.current, self._clock)
+        self._own_alarms = OwnAlarms(
+            data_dir=settings.data_dir,
+            database=self._database,
+            registry=self._registry.current,
+            clock=self._clock,
+            policies=settings.escalation,
+        )
         self._ledger = Ledger.open(settings.data_dir / LEDGER)
         stack.callback(self._ledger.close)
         store = open_series(settings)
@@ -247,12 +249,8 @@ class Service:
 
     async def _watch_itself(self) -> None:
         """Raise what is wrong with the service, once for each severity; clear what is over."""
-        if self._told is None:
-            return
-        watch, findings = self._self_watch.step(self._told)
-        if findings:
-            await asyncio.to_thread(self._apply, findings)
-        self._self_watch = watch
+        if self._told is not None:
+            await asyncio.to_thread(self._own_alarms.step, self._told)
 
     async def _count_letters(self) -> None:
         """Compare the dead letters there are with those that were counted."""
@@ -264,17 +262,6 @@ class Service:
         """Roll up and delete a little, in a thread."""
         upkeep.step(self._clock.now())
 
-    def _apply(self, findings: Sequence[Finding]) -> None:
-        with self._database.begin() as connection:
-            for finding in findings:
-                incident.apply(
-                    connection,
-                    finding,
-                    now=self._clock.now(),
-                    registry=self._registry.current(),
-                    policies=self._settings.escalation,
-                )
-
     def _write_status(self, pipeline: Pipeline) -> ServiceStatus:
         parts = pipeline.status()
         account = account_of(self._settings.data_dir / LEDGER)
@@ -285,7 +272,7 @@ class Service:
             pipeline=parts,
             books=balance(account, head=parts.journal.head, letters_missing=self._letters_missing),
             judged=self._alerts.counters(),
-            lost_told=self._self_watch.lost_told,
+            lost_told=self._own_alarms.lost_told,
             durations=self._series.durations(),
             ticks=round(time.monotonic() * SECOND),
             disk=look_at_disk(
@@ -297,15 +284,6 @@ class Service:
         )
         write_status(self._settings.data_dir, status)
         return status
-
-
-def _lost_told(data_dir: Path) -> int:
-    """Return of how many lost positions the service that ran before has told."""
-    try:
-        status = read_status(data_dir)
-    except (OSError, msgspec.MsgspecError):  # Then it is told again.
-        return 0
-    return status.lost_told if status else 0
 
 
 async def _publish(

@@ -69,6 +69,7 @@ def status(
     alerts: Changes = _NONE,
     journal: Changes = _NONE,
     pipeline: Changes = _NONE,
+    position: int = 10,
     **service: object,
 ) -> ServiceStatus:
     """Return a service that has taken in ten messages and accounted for so many.
@@ -79,6 +80,7 @@ def status(
         series: What is different about this follower; ``alerts`` the same.
         journal: What is different about it.
         pipeline: What else is different between the sockets and the followers.
+        position: How many messages there were.
         service: What else is different.
     """
     change = msgspec.structs.replace
@@ -94,7 +96,7 @@ def status(
         wall_at=NOW,
         version="0",
         pipeline=parts,
-        books=balance(Account("j", 10, dict(counters)), head=10),
+        books=balance(Account("j", position, dict(counters)), head=position),
         judged={},
     )
     return change(told, **service)

@@ -201,8 +201,7 @@ def _pages(people: _People) -> Iterable[Metric]:
     labels = ("kind", "state")
     yield _gauges("incidents", "Incidents that are not closed.", labels, people.incidents)
     yield _gauges("pages", "Pages by state.", "state", people.totals.pages)
-    overdue_s = people.delivery.overdue / SECOND
-    yield _gauge("page_overdue_seconds", "What has waited longest to be sent.", overdue_s)
+    yield _gauge("pages_due", "Pages that could be sent just now.", people.delivery.due)
     attempts = people.totals.attempts
     yield _counters("page_attempts", "Tries to send.", ("channel", "result"), attempts)
 

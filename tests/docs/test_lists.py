@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from alerts import alarm
 from alerts.rules import RULES
 from dashboards.console.metrics import Numbers
 from devices.csv_rows import FILES
@@ -30,6 +31,14 @@ def test_every_rule_is_described(rule: str) -> None:
 def test_every_profile_is_described(profile: str) -> None:
     """What is understood stands in the table of supported devices."""
     assert f"| `{profile}` |" in read("devices/README.md")
+
+
+def test_every_alarm_is_described_with_what_to_do() -> None:
+    """Whoever is paged for Gatehouse itself finds each alarm, when it is raised, and a way out."""
+    table = read("gatehouse/README.md").partition("| alarm | when | what to do |")[2]
+    rows = re.findall(r"^\| `(\w+)` \| .{10,} \| .{10,} \|$", table, re.MULTILINE)
+    assert len(rows) == len(set(rows))
+    assert set(rows) == alarm.RULES
 
 
 @pytest.mark.parametrize("reason", [*DeadLetterReason, *IgnoredReason])

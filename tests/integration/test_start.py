@@ -4,10 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from gatehouse.console_process import ask_console
 from gatehouse.demo import MARK
 from gatehouse.settings import DEMO_CLOCK
 from ingest.folder_lock import FolderLock
@@ -221,6 +224,18 @@ def test_what_is_kept_is_its_owners_only(tmp_path: Path, mosquitto: Mosquitto) -
     assert service.stop() == 0
 
 
+def test_a_console_is_one_that_answers_as_such(tmp_path: Path) -> None:
+    """Nobody there, somebody else, and somebody who says nothing are none; each says why."""
+    assert "refused" in ask_console(f"http://127.0.0.1:{free_port()}", seconds=5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        assert "timed out" in ask_console(f"http://127.0.0.1:{mute.getsockname()[1]}", seconds=0.1)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, name="something else").start()
+        said = ask_console(f"http://127.0.0.1:{other.server_port}", seconds=5)
+        other.shutdown()
+    assert said == "something else answers, with 501"
+
+
 def test_a_taken_console_port_does_not_stop_the_intake(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
@@ -228,6 +243,9 @@ def test_a_taken_console_port_does_not_stop_the_intake(
     service = RunningService(tmp_path / "service", mqtt_url=mosquitto.url)
     with socket.create_server(("127.0.0.1", service.console_port)):
         service.start()
-        wait_until(lambda: "console_ended" in service.log, what="the console to give up")
+        wait_until(
+            lambda: (status := service.status()) and "ended" in status.console.problem,
+            what="the console to give up",
+        )
         assert service.is_connected()
     assert service.stop() == 0

@@ -61,7 +61,7 @@ def evidence_keys() -> set[str]:
     """The names in the sources of rules and alarms under which evidence is put into findings."""
     rules = [path for path in ROOT.glob("alerts/rules/*.py") if path.name != "where.py"]
     found: set[str] = set()
-    for path in (ROOT / "alerts/alarm.py", ROOT / "gatehouse/self_watch.py", *rules):
+    for path in (ROOT / "alerts/alarm.py", ROOT / "gatehouse/symptom.py", *rules):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.Dict(keys=keys):
