@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from ingest.message import Message
 from ingest.point import NANOSECONDS, Point, PointEncoder
 from ingest.reading import END_OF_TIME, Reading, Value
 from ingest.series import Bucket, Function, SeriesStore, open_store
+from tests import given_store
+from tests.given_store import given_database
 from tests.observed import fields_of
 from tests.property.test_line_protocol import points
 from tests.servers import InfluxDB
@@ -41,16 +44,21 @@ REGISTRY = Registry(
 )
 
 
-@pytest.fixture(params=["sqlite", "influxdb"])
+@pytest.fixture(params=["sqlite", "influxdb", *(["given"] if given_store.URL else [])])
 def store(
     request: pytest.FixtureRequest, tmp_path: Path, influxdb_server: InfluxDB
 ) -> Iterator[SeriesStore]:
-    """An empty store of each kind."""
+    """An empty store of each kind; of somebody's InfluxDB too, where the environment names it."""
     name = f"t{abs(hash(request.node.nodeid))}"
-    url = influxdb_server.database(name) if request.param == "influxdb" else None
-    opened = open_store(url, token=None, data_dir=tmp_path)
-    yield opened
-    opened.close()
+    with ExitStack() as stack:
+        url = token = None
+        if request.param == "influxdb":
+            url = influxdb_server.database(name)
+        elif request.param == "given":
+            url, token = stack.enter_context(given_database(name)), given_store.TOKEN
+        opened = open_store(url, token=token, data_dir=tmp_path)
+        stack.callback(opened.close)
+        yield opened
 
 
 def encoded(observations: Sequence[Observation]) -> list[Point]:
