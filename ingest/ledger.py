@@ -41,8 +41,9 @@ from ingest.ledger_file import (
     read_cursor,
     transaction,
 )
+from ingest.letter_draft import LetterDraft
 from ingest.letter_file import set_aside
-from ingest.letters import LetterDraft, Letters, Requested, Settled
+from ingest.letters import Letters, Requested, Settled
 from ingest.numbering import Numbering
 from ingest.numbering_table import Counter as Counted
 from ingest.numbering_table import load, save

@@ -17,18 +17,12 @@ from typing import Self
 
 import msgspec
 
-from ingest.journal_room import MIB
 from ingest.ledger_file import COUNT, connect_durably, read_counters, transaction
+from ingest.letter_draft import LetterDraft, draft_rows
 from ingest.letter_file import FORMAT, SCHEMA, LetterState, close_letters
-from ingest.letter_sample import GROUP_SHARE, Group, LetterSample
+from ingest.letter_sample import GROUP_SHARE, LetterSample
 from ingest.message import Message
 
-LETTER_BYTES = MIB
-"""Payloads above this are counted and described, not kept."""
-ROW_BYTES = 300
-"""What a letter takes beside payload, topic and detail, roughly."""
-MANY_TOPICS = ""
-"""The topic of a letter that stands for messages of several."""
 _FREED = 20
 """A twentieth of the bound is freed at once, so that it is seldom."""
 _EXPIRED_AT_ONCE = 1_000
@@ -48,24 +42,6 @@ _OLDEST = f"{_ROW} position <= ? ORDER BY position"
 _AGED = f"{_ROW} arrived_at < ? AND position <= ? LIMIT {_EXPIRED_AT_ONCE}"
 _GREATEST = f"""SELECT topic, device, reason, sum(kept) FROM letter WHERE state = 'open'
     GROUP BY topic, device, reason ORDER BY sum(kept) DESC LIMIT {GROUP_SHARE}"""  # noqa: S608 - constants only
-
-_Row = tuple[object, ...]
-
-
-class LetterDraft(msgspec.Struct, frozen=True):
-    """A message that becomes a dead letter.
-
-    Attributes:
-        device: The device's id where decoding got that far; else empty.
-        stored_points: How many of its points the store accepted; such a letter is not replayed.
-    """
-
-    position: int
-    message: Message
-    reason: str
-    detail: str
-    device: str = ""
-    stored_points: int = 0
 
 
 class Requested(msgspec.Struct, frozen=True):
@@ -138,7 +114,7 @@ class Letters:
         """
         if not drafts and not self._is_left_over:
             return Counter()
-        rows, taken, counts = self._rows(drafts)
+        rows, taken, counts = draft_rows(drafts, self._sample)
         with transaction(self._connection):
             self._take_back(cursor)
             self._make_room(taken, cursor)
@@ -207,35 +183,6 @@ class Letters:
         """Let go of the file."""
         self._connection.close()
 
-    def _rows(self, drafts: Sequence[LetterDraft]) -> tuple[list[_Row], int, Counter[str]]:
-        """Return whole letters and counted ones as rows, the bytes they take, and the counts."""
-        rows: list[_Row] = []
-        taken = 0
-        counted: dict[Group, _Counted] = {}
-        for draft in drafts:
-            message, reason = draft.message, draft.reason
-            size = len(message.payload)
-            kept = ROW_BYTES + size + len(message.topic) + len(draft.detail)
-            group = (message.topic, draft.device, reason)
-            if size <= LETTER_BYTES and self._sample.admits(
-                group, size=kept, at=message.received_at
-            ):
-                rows.append(_whole(draft, kept))
-                taken += kept
-                continue
-            if self._sample.is_spent:
-                group = (MANY_TOPICS, "", reason)
-            if group not in counted:
-                counted[group] = _Counted(group, draft)
-            counted[group].add(draft)
-        reasons = Counter([draft.reason for draft in drafts])
-        counts = Counter({f"dead:{reason}": count for reason, count in reasons.items()})
-        for one in counted.values():
-            rows.append(one.row())
-            taken += one.kept
-            counts["expired"] += one.count
-        return rows, taken, counts
-
     def _take_back(self, cursor: int) -> None:
         query = "SELECT coalesce(sum(kept), 0) FROM letter WHERE position > ?"
         (freed,) = self._connection.execute(query, (cursor,)).fetchone()
@@ -279,42 +226,3 @@ class Letters:
         expired = sum(count for _, state, count, _ in rows if state == LetterState.OPEN)
         freed = sum(kept for *_, kept in rows)
         self._connection.executemany(COUNT, [("expired", expired), ("dead_bytes", -freed)])
-
-
-class _Counted:
-    """Messages of one group of which no payload is kept; adds up to one row."""
-
-    def __init__(self, group: Group, first: LetterDraft) -> None:
-        self.count = self._size = 0
-        self._group = group
-        self._first = self._last = first
-
-    def add(self, draft: LetterDraft) -> None:
-        """Count one more."""
-        self.count += 1
-        self._size += len(draft.message.payload)
-        self._last = draft
-
-    @property
-    def kept(self) -> int:
-        """Bytes that the row takes."""
-        return ROW_BYTES + len(self._group[0]) + len(self._last.detail)
-
-    def row(self) -> _Row:
-        """Return the row that stands for them."""
-        topic, device, reason = self._group
-        last = self._last
-        return (
-            *(last.position, self.count, self._first.message.received_at),
-            *(last.message.received_at, last.message.source, topic, 0, device, reason),
-            *(last.detail, self._size, 0, LetterState.EXPIRED, self.kept, b""),
-        )
-
-
-def _whole(draft: LetterDraft, kept: int) -> _Row:
-    message = draft.message
-    return (
-        *(draft.position, 1, message.received_at, message.received_at),
-        *(message.source, message.topic, message.flags, draft.device, draft.reason, draft.detail),
-        *(len(message.payload), draft.stored_points, LetterState.OPEN, kept, message.payload),
-    )

@@ -27,7 +27,8 @@ from ingest.decode_stage import Decode
 from ingest.durations import Durations, Stopwatch
 from ingest.follower import GATHERED, Held
 from ingest.ledger import Ledger
-from ingest.letters import LetterDraft, Requested, Settled
+from ingest.letter_draft import LetterDraft
+from ingest.letters import Requested, Settled
 from ingest.message import Batch, Message
 from ingest.number_watch import Numbered, NumberWatch
 from ingest.point import Point, PointEncoder

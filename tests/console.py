@@ -27,7 +27,7 @@ from devices.registry_store import load
 from gatehouse.database import create
 from ingest.decode_stage import decode_all
 from ingest.ledger import Ledger
-from ingest.letters import LetterDraft
+from ingest.letter_draft import LetterDraft
 from ingest.message import Message
 from ingest.point import PointEncoder
 from ingest.sqlite_series import SqliteStore

@@ -183,7 +183,8 @@ def _books_text(books: Books) -> str:
     letters = f"{books.dead_open} dead letters, {books.dead_discarded} discarded"
     gone = f"{books.expired} expired, {books.lost} lost"
     points = f"{books.points_accepted} accepted + {books.points_rejected} rejected"
-    verdict = "they balance" if books.balanced else f"they differ by {books.difference}"
+    verdict = f"they differ by {books.difference}" if books.difference else "they do not balance"
+    verdict = "they balance" if books.balanced else verdict
     return (
         f"books      {books.received} received = {books.stored} stored + {ignored} ignored"
         f" + {letters}, {gone}, {books.pending} pending: {verdict}\n"

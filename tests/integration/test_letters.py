@@ -13,7 +13,7 @@ from ingest.dead_letter import Selection
 from ingest.follower import Held
 from ingest.ledger import Ledger
 from ingest.ledger_file import LETTERS, LedgerRefused, account_of
-from ingest.letters import LETTER_BYTES
+from ingest.letter_draft import LETTER_BYTES
 from tests.desk import Desk
 from tests.messages import NOON
 

@@ -18,7 +18,8 @@ from ingest.books import balance
 from ingest.dead_letter import Selection
 from ingest.ledger import Ledger
 from ingest.ledger_file import LETTERS, account_of
-from ingest.letters import LetterDraft, Settled
+from ingest.letter_draft import LetterDraft
+from ingest.letters import Settled
 from ingest.message import Message
 from tests.messages import NOON
 
