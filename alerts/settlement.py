@@ -152,4 +152,5 @@ def _tell_attempt(
         attempt=attempt.number,
         **detail,
     )
-    log.info(kind.value, incident=attempt.incident.id, page=attempt.page, attempt=attempt.number)
+    tell = log.warning if isinstance(outcome, Failed) else log.info
+    tell(kind.value, incident=attempt.incident.id, page=attempt.page, attempt=attempt.number)

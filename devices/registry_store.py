@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from devices.credential import read_credentials
+from devices.outage import Outage
 from devices.registry import (
     Device,
     History,
@@ -100,6 +101,7 @@ class RegistryCache:
         self._registry = load(engine)
         self._check_at = time.monotonic() + CHECK_EVERY_S
         self._checking = threading.Lock()
+        self._outage = Outage("registry")
 
     def current(self) -> Registry:
         """Return the snapshot; at most once a second one caller looks whether it is the latest.
@@ -120,7 +122,9 @@ class RegistryCache:
                 self._registry = load(self._engine)
                 log.info("registry_reloaded", version=self._registry.version)
         except OperationalError as error:
-            log.warning("registry_check_failed", error=type(error.orig).__name__)
+            self._outage.begin(type(error.orig).__name__)
+        else:
+            self._outage.end()
 
 
 def _version(connection: Connection) -> int:

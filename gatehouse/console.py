@@ -43,6 +43,7 @@ def serve_console(settings: Settings) -> None:
         create_app(context),
         host=settings.console_host,
         port=settings.console_port,
-        log_level="warning",
+        log_config=None,
+        access_log=False,
         timeout_graceful_shutdown=1,
     )

@@ -114,7 +114,8 @@ def _show_refusal(request: Request, refusal: Exception) -> Response:
 
 def _show_database_away(request: Request, error: Exception) -> Response:
     """Say that the database does not answer; nobody can be known without it."""
-    log.error("database_away", error=type(error).__name__)
+    live: Live = request.app.state.live
+    live.outage.begin(type(error).__name__)
     return view.render(request, unknown(request), "refused.html", status=503, code=503)
 
 

@@ -10,13 +10,11 @@ from collections.abc import AsyncIterator
 
 import anyio.to_thread
 import msgspec
-import structlog
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.tables import demo_message, incident_event
-
-log = structlog.get_logger()
+from devices.outage import Outage
 
 LOOK_EVERY_S = 1.0
 STREAM_LASTS_S = 300.0
@@ -54,6 +52,7 @@ class Live:
         self.mark = Mark()
         self._changed = asyncio.Condition()
         self._streams = 0
+        self.outage = Outage("database")
 
     @property
     def is_full(self) -> bool:
@@ -62,16 +61,13 @@ class Live:
 
     async def watch(self) -> None:
         """Look once a second until cancelled; a database that is away is looked at again."""
-        is_away = False
         while True:
             try:
                 mark = await anyio.to_thread.run_sync(self._look)
-                is_away = False
             except SQLAlchemyError as error:
-                if not is_away:
-                    log.warning("live_look_failed", error=type(error).__name__)
-                is_away = True
+                self.outage.begin(type(error).__name__)
             else:
+                self.outage.end()
                 await self._tell(mark)
             await asyncio.sleep(LOOK_EVERY_S)
 

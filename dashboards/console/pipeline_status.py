@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from devices.clock import SECOND, wall_now
+from devices.outage import Outage
 from ingest.status import STALE_S, ServiceStatus, read_status
 
-log = structlog.get_logger()
+_outage = Outage("status")
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -33,6 +33,7 @@ def hear_pipeline(data_dir: Path) -> Word:
     try:
         status = read_status(data_dir)
     except (OSError, msgspec.MsgspecError) as error:
-        log.warning("status_unreadable", problem=str(error))
+        _outage.begin(str(error))
         return Word(None)
+    _outage.end()
     return Word(status, max(0, wall_now() - status.wall_at) if status is not None else 0)

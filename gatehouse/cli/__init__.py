@@ -68,7 +68,7 @@ def make_app(only: str | None = None) -> typer.Typer:
 def main() -> None:
     """Run a command: exit 0 when done, 1 when failed, 2 when used wrongly."""
     atexit.register(gc.freeze)  # Else Python's last look for cycles keeps Ctrl-C waiting 0.5 s.
-    start_logging(logging.WARNING)
+    start_logging(logging.WARNING, is_service=False)
     try:
         make_app(next(iter(sys.argv[1:]), None))()
     except Failure as failure:
