@@ -291,5 +291,6 @@ def test_the_service_keeps_its_embedded_store(tmp_path: Path, mosquitto: Mosquit
     )
     opened.close()
     service.stop()
-    assert "series_expired" in service.log
+    events = [json.loads(line)["event"] for line in service.log.splitlines()]
+    assert {"service_started", "series_rolled_up", "series_expired"} <= set(events)
     assert not service.running
