@@ -80,16 +80,16 @@ class Rollup(msgspec.Struct, frozen=True):
 
 def _temperature(name: str, *body_sites: BodySite) -> Rollup:
     fields = (
-        RollupField("min_celsius", Summary.MIN, "celsius", "the lowest"),
-        RollupField("mean_celsius", Summary.MEAN, "celsius", "their mean"),
-        RollupField("max_celsius", Summary.MAX, "celsius", "the highest"),
-        RollupField("count", Summary.COUNT, "celsius", "how many"),
+        RollupField("min_celsius", Summary.MIN, "celsius", "the lowest of the window"),
+        RollupField("mean_celsius", Summary.MEAN, "celsius", "the mean of the window"),
+        RollupField("max_celsius", Summary.MAX, "celsius", "the highest of the window"),
+        RollupField("count", Summary.COUNT, "celsius", "how many readings"),
     )
     return Rollup(name, "temperature", fields, ("body_site", tuple(s.value for s in body_sites)))
 
 
 def _crossings(name: str, *directions: Direction) -> Rollup:
-    fields = (RollupField("count", Summary.COUNT, "outcome", "how many"),)
+    fields = (RollupField("count", Summary.COUNT, "outcome", "how many crossings"),)
     where = ("direction", tuple(each.value for each in directions)) if directions else None
     return Rollup(name, "crossing", fields, where)
 
@@ -110,7 +110,12 @@ ROLLUPS: tuple[Rollup, ...] = (
         (
             RollupField("mean_power_w", Summary.MEAN, "power_w", "mean power"),
             RollupField("max_power_w", Summary.MAX, "power_w", "highest power"),
-            RollupField("energy_wh", Summary.LAST, "energy_wh", "the counter at the window's end"),
+            RollupField(
+                "energy_wh",
+                Summary.LAST,
+                "energy_wh",
+                "the meter's counter at the window's end; used is what it rose by",
+            ),
         ),
     ),
     _crossings("crossings"),

@@ -1,9 +1,10 @@
 """The schema of the time series as a document, from the code that writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
-from ingest.measurement import FORBIDDEN, MEASUREMENTS, TAG_MEANINGS, Measurement
+from ingest.measurement import FORBIDDEN, MEASUREMENTS, TAG_MEANINGS, FieldKind, Measurement
 from ingest.point import NANOSECONDS
+from ingest.rollup import ROLLUPS
 
 SIMULATED_HOUSEHOLDS = 100
 SIMULATED_SERIES = {"temperature": 104, "crossing": 2, "electricity": 100, "device_status": 108}
@@ -21,6 +22,13 @@ _TIME = f"""## Time
 Of the observation, in nanoseconds UTC. Down to the millisecond it is when the device observed it;
 the six digits below (0 to {NANOSECONDS - 1:,}) tell events of one millisecond apart and mean
 nothing else. What is sent again has the same time, and so overwrites itself.
+"""
+_ROLLUPS = """## Rollups
+
+What the points of one series came to in an hour or a day, with the same tags; its time is when the
+hour or day began. In InfluxDB 1.x and 2.x they are in the retention policies `gatehouse_hourly` and
+`gatehouse_daily`, in the embedded store in tables `hourly_…` and `daily_…`
+([ingest/rollup.py](../ingest/rollup.py)).
 """
 _NEVER = f"""## What is never in it
 
@@ -51,6 +59,8 @@ def describe() -> str:
         "## Tags\n",
         _table("| tag | is |", tags),
         *(_describe(measurement) for measurement in MEASUREMENTS.values()),
+        _ROLLUPS,
+        _table("| rollup | field | type | unit | is |", _rollup_rows()),
         _CARDINALITY,
         _table("| measurement | series | a household |", counts),
         _NEVER,
@@ -68,6 +78,15 @@ def _describe(measurement: Measurement) -> str:
     return f"{title}{blank}\n\n{_table('| field | type | unit | is |', fields)}"
 
 
-def _table(heading: str, rows: Sequence[str]) -> str:
+def _rollup_rows() -> Iterator[str]:
+    for rollup in ROLLUPS:
+        measurement = MEASUREMENTS[rollup.measurement]
+        for field in rollup.fields:
+            unit = measurement.field(field.of).unit if field.kind is FieldKind.FLOAT else ""
+            row = (f"`{rollup.name}`", f"`{field.name}`", field.kind.value, unit, field.says)
+            yield f"| {' | '.join(row)} |"
+
+
+def _table(heading: str, rows: Iterable[str]) -> str:
     line = "|---" * (heading.count("|") - 1) + "|"
     return "\n".join((heading, line, *rows)) + "\n"
