@@ -463,7 +463,7 @@ async def test_a_face_in_a_post_never_reaches_the_disk(tmp_path: Path) -> None:
         assert intake.pipeline.status().pictures == 2
         [message] = intake.journalled()
         assert message.properties == (("content-type", MULTIPART["content-type"]),)
-        crossing, temperature = read(message)
+        crossing, temperature, _status = read(message)
     assert isinstance(crossing, Crossing)
     assert isinstance(temperature, Temperature)
     assert (temperature.celsius, temperature.device_id) == (37.9, "gate-1")
