@@ -66,10 +66,11 @@ class Word(Strict):
 
 
 class Time(Strict):
-    """The device's own time, and the zone of texts that name none."""
+    """The device's own time, the zone of texts that name none, and which numbers count from now."""
 
     path: Paths
     zone: Zone | None = None
+    relative_below: float | None = None
 
 
 class _Observed(Strict):
@@ -165,6 +166,7 @@ class MessageBlock(Strict):
     person: Paths | None = None
     reply: Reply | None = None
     observation: tuple[Block, ...] = ()
+    shared: str | None = None
 
     @field_validator("topic", mode="before")
     @classmethod

@@ -30,6 +30,7 @@ _KNOWN: dict[str, object] = {
     "judge_time": judge_time,
     "no_member": no_member,
 }
+ANY_TOPIC = ("#",)
 MessageRead = Callable[[object, Names, Arrival], tuple[Observation, ...] | Ignored | None]
 """Document, names of the topic, and arrival to what the message gives; None: it is another kind
 of message."""
@@ -44,6 +45,7 @@ class MessageReader:
         parse: Bytes to what the paths walk.
         fits: Whether a payload is this kind of message; None for every payload. ``read`` asks the
             same itself; this is for who only wants the answer.
+        any_topic: It is asked of topics that nobody claims, and makes no claim of its own.
         takes_all: Its messages give nothing, whatever they say; they need not be read.
         read: What it gives: observations, or the reason why there are none.
         answer: What the device waits for.
@@ -52,6 +54,7 @@ class MessageReader:
     profile: str
     parse: Codec
     fits: Condition | None
+    any_topic: bool
     takes_all: bool
     read: MessageRead
     answer: Answer | None
@@ -81,6 +84,7 @@ def _compile_message(profile: str, place: int, block: MessageBlock) -> MessageRe
         profile=profile,
         parse=CODECS[block.format],
         fits=fits,
+        any_topic=block.topic == ANY_TOPIC,
         takes_all=block.ignore is not None and fits is None,
         read=_compile_read(f"{profile} message {place}", block, names),
         answer=compile_reply(block.reply, names, block.device) if block.reply else None,

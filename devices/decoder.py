@@ -134,24 +134,31 @@ def _read(
     for reader, names in claims:
         if not reader.takes_all:
             if not payload:
+                if reader.any_topic:
+                    continue
                 raise DecodeError(DeadLetterReason.EMPTY)
             if reader.parse is not codec:
                 codec = reader.parse
                 try:
                     document, unreadable = codec(payload), False
                 except DecodeError as error:
-                    problem, unreadable = problem or error, True
+                    unreadable = True
+                    if not reader.any_topic:
+                        problem = problem or error
             if unreadable:
                 continue
         outcome = reader.read(document, names, arrival)
         if outcome is not None:
             return outcome
-    if not claims:
-        raise DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
-    if problem is not None:
-        raise problem
-    families = ", ".join(dict.fromkeys(reader.profile for reader, _ in claims))
-    raise DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {families}")
+    raise problem or _unread(claims)
+
+
+def _unread(claims: Sequence[Claim]) -> DecodeError:
+    """Return why nothing is made of a payload that its claims can read."""
+    families = dict.fromkeys(reader.profile for reader, _ in claims if not reader.any_topic)
+    if not families:
+        return DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
+    return DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {', '.join(families)}")
 
 
 def _answer(claims: Sequence[Claim], payload: bytes) -> tuple[str, bytes] | None:

@@ -25,6 +25,8 @@ _SECONDS_BELOW = 100_000_000_000
 _MILLISECONDS_BELOW = _SECONDS_BELOW * 1_000
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local wall time; the zone is added afterwards
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR = 1e10
+"""Seconds from now that are farther than any device means; keeps numbers within bounds."""
 _DEVICE = TimeSource.DEVICE  # A member looked up for every message costs as much as a dict.
 _TO_MINUTES = len("2020-02-14T12:03")
 _P1 = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)[SW]", re.ASCII)
@@ -80,6 +82,20 @@ def judge_time(
         at = _since_1970(said)
     if received_at - OLDEST < at < received_at + NEWEST:
         return at, _DEVICE, None
+    if arrival.unsaid is TimeSource.BACKLOG:
+        return received_at, TimeSource.BACKLOG, None
+    return received_at, TimeSource.REFUSED, min(max(at, _FIRST), _LAST)
+
+
+def count_from_arrival(seconds: float, arrival: Arrival) -> tuple[int, TimeSource, int | None]:
+    """Return the same for a time that a device counts from now on; before now it is negative.
+
+    The time is no better known than the arrival.
+    """
+    received_at = arrival.received_at
+    at = received_at + round(min(max(seconds, -_FAR), _FAR) * SECOND)
+    if received_at - OLDEST < at < received_at + NEWEST:
+        return at, arrival.unsaid, None
     if arrival.unsaid is TimeSource.BACKLOG:
         return received_at, TimeSource.BACKLOG, None
     return received_at, TimeSource.REFUSED, min(max(at, _FIRST), _LAST)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from devices.block import Block, MessageBlock, Paths, Time
-from devices.device_time import Arrival
+from devices.device_time import Arrival, count_from_arrival
 from devices.outcome import DeadLetterReason, DecodeError
 from devices.path import (
     Scope,
@@ -95,13 +95,18 @@ def _write_moment(
     """Write what finds the time; return where it, its source and what was refused stand then."""
     if said is None:
         return "received_at", "unsaid", "None"
-    paths, zone = (said.path, said.zone) if isinstance(said, Time) else (said, None)
-    value = write_get(source, paths, stand)
+    time = said if isinstance(said, Time) else Time(path=said)
+    value = write_get(source, time.path, stand)
     at, by, refused = map(source.variable, ("at", "by", "refused"))
     with source.inside(f"if {value} is None:"):
         source.line(f"{at}, {by}, {refused} = received_at, unsaid, None")
+    if time.relative_below is not None:
+        count = source.name(count_from_arrival, "count")
+        is_number = f"({value}.__class__ is int or {value}.__class__ is float)"
+        with source.inside(f"elif {is_number} and {value} < {source.number(time.relative_below)}:"):
+            source.line(f"{at}, {by}, {refused} = {count}({value}, arrival)")
     with source.inside("else:"):
-        zoned = f", {source.name(zone, 'zone')}" if zone else ""
+        zoned = f", {source.name(time.zone, 'zone')}" if time.zone else ""
         source.line(f"{at}, {by}, {refused} = judge_time({value}, arrival, {device}{zoned})")
     return at, by, refused
 

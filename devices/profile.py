@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from devices.block import MessageBlock, Reply, Strict, Zone
+from devices.block import Block, MessageBlock, Reply, Strict, Zone
 from devices.clock import DAY, HOUR, MINUTE, SECOND
 from devices.outcome import DeadLetterReason, IgnoredReason
 
@@ -133,6 +133,12 @@ class Profile(Strict):
         return None if text is None else _milliseconds(text)
 
 
+class Shared(Strict):
+    """Observations that several families read alike: a file in the folder ``shared``."""
+
+    observation: tuple[Block, ...]
+
+
 def _milliseconds(text: object) -> int:
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if not match:
@@ -156,13 +162,18 @@ def load_profiles(*folders: Path) -> tuple[Profile, ...]:
         if not folder.is_dir():
             raise ProfileError(f"{folder}: no such folder of device profiles")
         for file in sorted(folder.glob("*.toml")):
-            profile = load_profile(file)
+            profile = load_profile(file, folders)
             found[profile.name] = profile
     return tuple(found[name] for name in sorted(found))
 
 
-def load_profile(file: Path) -> Profile:
+def load_profile(file: Path, folders: Sequence[Path] = ()) -> Profile:
     """Read one profile.
+
+    Args:
+        file: Where it stands.
+        folders: Whose ``shared`` may hold what it shares with other families, the last first;
+            then its own and the one that comes with Gatehouse.
 
     Raises:
         ProfileError: The file cannot be used; says where and why.
@@ -172,11 +183,44 @@ def load_profile(file: Path) -> Profile:
     try:
         text = file.read_text(encoding="utf-8")
         content = tomllib.loads(text)
+        _add_shared(file, content, (*reversed(folders), file.parent, built_in()))
         return Profile.model_validate({**content, "name": file.stem, "file": str(file)})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProfileError(f"{file}: {error}") from error
     except ValidationError as error:
         raise ProfileError(f"{file}{_first_problem(text, error)}") from error
+
+
+def _add_shared(profile: Path, content: dict[str, Any], folders: Sequence[Path]) -> None:
+    """Put the shared observations that a profile's messages name behind their own.
+
+    Raises:
+        ProfileError: No folder has what is named, or it cannot be used.
+    """
+    messages = content.get("message")
+    for message in messages if isinstance(messages, list) else ():
+        name = message.get("shared") if isinstance(message, dict) else None
+        if not isinstance(name, str):
+            continue
+        files = [folder / "shared" / f"{name}.toml" for folder in folders]
+        file = next((one for one in files if _NAME.fullmatch(name) and one.is_file()), None)
+        if file is None:
+            raise ProfileError(f"{profile}: shared: there is no {files[0]}")
+        own = message.get("observation", [])
+        message["observation"] = [*own, *_load_shared(file)] if isinstance(own, list) else own
+
+
+def _load_shared(file: Path) -> list[dict[str, Any]]:
+    text = file.read_text(encoding="utf-8")
+    try:
+        content = tomllib.loads(text)
+        Shared.model_validate(content)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{file}: {error}") from error
+    except ValidationError as error:
+        raise ProfileError(f"{file}{_first_problem(text, error)}") from error
+    blocks: list[dict[str, Any]] = content["observation"]
+    return blocks
 
 
 def _first_problem(text: str, error: ValidationError) -> str:

@@ -112,7 +112,7 @@ def _walk(node: _Node[T], levels: list[str], place: int, names: Names) -> Iterat
         if stood:
             found = {**names, name: stood} if name else names
             yield from _walk(child, levels, place + 1, found)
-    for name, child in node.rests.items():
+    for name, child in sorted(node.rests.items(), key=_named_first):
         for end in range(place + 1, len(levels) + 1):
             stood = "/".join(levels[place:end])
             if not stood:
@@ -124,6 +124,10 @@ def _walk(node: _Node[T], levels: list[str], place: int, names: Names) -> Iterat
 def _longest_first(item: tuple[tuple[str, str, str], object]) -> int:
     (before, after, _), _ = item
     return -len(before) - len(after)
+
+
+def _named_first(item: tuple[str, object]) -> bool:
+    return not item[0]
 
 
 def _between(level: str, before: str, after: str) -> str:

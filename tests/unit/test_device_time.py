@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from devices.clock import DAY, MINUTE, SECOND, parse_rfc3339, rfc3339
-from devices.device_time import Arrival, judge_time
+from devices.device_time import Arrival, count_from_arrival, judge_time
 from devices.observation import TimeSource
 from devices.outcome import DeadLetterReason, DecodeError
 from devices.registry import History, Place, PlaceKind, Registry
@@ -108,6 +108,27 @@ def test_a_wrong_clock_in_a_backlog_counts_as_backlog() -> None:
     late = arrival(unsaid=TimeSource.BACKLOG)
     assert judge_time(12, late, "d") == (NOW, TimeSource.BACKLOG, None)
     assert judge_time(None, late, "d") == (NOW, TimeSource.BACKLOG, None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unsaid", "meant", "source"),
+    [
+        (0, TimeSource.ARRIVAL, 0, TimeSource.ARRIVAL),
+        (-60.5, TimeSource.ARRIVAL, -60_500, TimeSource.ARRIVAL),
+        (60, TimeSource.ARRIVAL, MINUTE, TimeSource.ARRIVAL),
+        (-60, TimeSource.BACKLOG, -MINUTE, TimeSource.BACKLOG),
+        (-8 * 86_400, TimeSource.ARRIVAL, 0, TimeSource.REFUSED),
+        (3_600, TimeSource.ARRIVAL, 0, TimeSource.REFUSED),
+        (3_600, TimeSource.BACKLOG, 0, TimeSource.BACKLOG),
+        (-1e308, TimeSource.ARRIVAL, 0, TimeSource.REFUSED),
+    ],
+)
+def test_a_time_counted_from_now_is_as_good_as_the_arrival(
+    seconds: float, unsaid: TimeSource, meant: int, source: TimeSource
+) -> None:
+    """It is never taken for the device's clock, and has the same window."""
+    at, by, _ = count_from_arrival(seconds, arrival(unsaid=unsaid))
+    assert (at - NOW, by) == (meant, source)
 
 
 def test_a_local_time_is_of_the_zone_where_the_device_stands() -> None:
