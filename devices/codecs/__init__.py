@@ -12,6 +12,7 @@ from devices.codecs.face_terminal import read_wrapped_json
 from devices.codecs.isapi import read_event
 from devices.codecs.obis import read_telegram
 from devices.codecs.plain import read_json, read_json_or_text, read_text
+from devices.codecs.senml import read_pack
 from devices.codecs.temperature_measurement import read_temperature_measurement
 
 Codec = Callable[[bytes], object]
@@ -27,4 +28,5 @@ CODECS: dict[str, Codec] = {
     "dlt645": read_frames,
     "isapi_event": read_event,
     "obis": read_telegram,
+    "senml": read_pack,
 }

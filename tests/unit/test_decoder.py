@@ -327,6 +327,41 @@ def test_nothing_is_answered_where_nothing_is_due(topic: str, payload: bytes) ->
     assert DECODER.reply(topic, payload) is None
 
 
+PACK = '[{"n":"urn:dev:ow:10e2073a01080063","u":"Cel","v":23.1}]'
+
+
+def test_a_self_describing_pack_is_read_on_a_topic_that_nobody_claims() -> None:
+    """And where those who claim it do not understand it."""
+    for topic in ("sensors/1", "a/b/c/d", "meter/json"):
+        outcome = decode(topic, PACK)
+        assert isinstance(outcome, tuple)
+        assert outcome[0].device_id == "urn:dev:ow:10e2073a01080063"
+
+
+@pytest.mark.parametrize("payload", ["", "{}", "[]", "no json", '{"n":"x","v":1}', "\x87"])
+def test_what_is_no_such_pack_leaves_a_topic_unknown(payload: str) -> None:
+    """Who may be asked of any topic claims none."""
+    assert reason(decode("sensors/1", payload)) is DeadLetterReason.UNKNOWN_TOPIC
+
+
+def test_a_claimed_topic_is_not_blamed_on_who_may_be_asked_of_any() -> None:
+    """The dead letter names the families whose topic it is, and their problem."""
+    assert decode("tele/plug/LWT2", "{") == DeadLetter(DeadLetterReason.UNKNOWN_TOPIC)
+    assert decode("tele/plug/SENSOR", "{") == DeadLetter(DeadLetterReason.BAD_JSON, "cut short")
+    unread = decode("acme", "1", profile="senml_json")
+    assert reason(unread) is DeadLetterReason.UNKNOWN_TOPIC
+    other = decode("shellies/x/emeter/0/power", '["a"]')
+    assert isinstance(other, DeadLetter)
+    assert "senml" not in other.detail
+
+
+def test_who_posts_a_pack_speaks_for_itself_only() -> None:
+    """The credential's device, whatever the names in the pack say."""
+    outcome = decode("http/t-17", PACK, registry=registered(("t-17", "senml_json")))
+    assert isinstance(outcome, tuple)
+    assert [one.device_id for one in outcome] == ["t-17"]
+
+
 def test_topics_seen_once_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache of topics is bounded, and what falls out of it is still decoded."""
     monkeypatch.setattr("devices.claim.MAX_TOPICS", 10)

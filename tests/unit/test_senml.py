@@ -1,0 +1,110 @@
+"""SenML packs: resolved as RFC 8428 says, and nothing that is none is taken for one."""
+
+import contextlib
+import json
+from typing import Any
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devices.codecs.senml import MAX_CBOR, MAX_RECORDS, read_pack
+from devices.outcome import DeadLetterReason, DecodeError
+
+NUMBERS = {"bver": -1, "bn": -2, "bt": -3, "bu": -4, "bv": -5, "bs": -6, "n": 0, "u": 1, "v": 2}
+NUMBERS |= {"vs": 3, "vb": 4, "s": 5, "t": 6, "ut": 7, "vd": 8}
+
+
+def read(*records: dict[str, Any]) -> list[dict[str, Any]]:
+    """Resolve a pack, in JSON and in CBOR alike."""
+    found: list[dict[str, Any]] = read_pack(json.dumps(records).encode())["records"]
+    labelled = [{NUMBERS.get(key, key): value for key, value in one.items()} for one in records]
+    assert read_pack(cbor2.dumps(labelled))["records"] == found
+    return found
+
+
+def refusal(payload: bytes) -> DeadLetterReason:
+    with pytest.raises(DecodeError) as refused:
+        read_pack(payload)
+    return refused.value.reason
+
+
+def test_base_fields_hold_for_their_record_and_those_after_it() -> None:
+    """Name, time, unit, value and sum; each may change on the way."""
+    first, second, third = read(
+        {"bn": "a:", "bt": 1e9, "bu": "Cel", "bv": 20, "bs": 5, "n": "x", "t": 1, "v": 1.5, "s": 2},
+        {"n": "y", "v": 0},
+        {"bn": "b:", "bv": 0, "n": "x", "u": "W", "t": -1, "v": 3},
+    )
+    assert (first["thing"], first["quantity"], first["unit"]) == ("a", "x", "Cel")
+    assert (first["time"], first["value"], first["sum"]) == (1e9 + 1, 21.5, 7)
+    assert (second["thing"], second["quantity"], second["time"]) == ("a", "y", 1e9)
+    assert (second["unit"], second["value"], "sum" in second) == ("Cel", 20, False)
+    assert (third["thing"], third["unit"], third["time"], third["value"]) == ("b", "W", 1e9 - 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "thing", "quantity"),
+    [
+        ("", "urn:dev:ow:10e2073a01080063", "urn:dev:ow:10e2073a01080063", ""),
+        ("urn:dev:ow:10e2073a01080063", "", "urn:dev:ow:10e2073a01080063", ""),
+        ("urn:dev:ow:10e2073a01080063:", "voltage", "urn:dev:ow:10e2073a01080063", "voltage"),
+        ("", "urn:dev:ow:10e2073a01080063:voltage", "urn:dev:ow:10e2073a01080063", "voltage"),
+        ("", "urn:dev:mac:0024befffe804ff1_l1/power", "urn:dev:mac:0024befffe804ff1", "l1/power"),
+        ("2001:db8::2/", "temperature", "2001:db8::2", "temperature"),
+        ("", "2001:db8::2/temperature", "2001:db8::2", "temperature"),
+        ("", "2001:db8::3", "2001:db8::3", ""),
+        ("some-base-name:", "voltage", "some-base-name", "voltage"),
+        ("meter7", "", "meter7", ""),
+        ("", "temperature", "", "temperature"),
+    ],
+)
+def test_a_name_says_whose_and_what(base: str, name: str, thing: str, quantity: str) -> None:
+    """Device URNs, paths, base names; a plain word is a quantity of whoever owns the topic."""
+    record = {key: value for key, value in (("bn", base), ("n", name)) if value}
+    [found] = read({**record, "u": "V", "v": 1})
+    assert (found["thing"], found["quantity"]) == (thing, quantity)
+
+
+def test_records_without_a_number_are_left_out() -> None:
+    """Texts, truths and data are values that we do not read."""
+    assert read({"n": "a:b", "vs": "x"}, {"n": "a:c", "vb": True}, {"n": "a:d", "vd": "AA"}) == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"[]", DeadLetterReason.MISSING_FIELD),
+        (b"{}", DeadLetterReason.MISSING_FIELD),
+        (b"[1]", DeadLetterReason.MISSING_FIELD),
+        (b'[{"temperature":21.5}]', DeadLetterReason.MISSING_FIELD),
+        (b'[{"bn":"a:","n":"b"}]', DeadLetterReason.MISSING_FIELD),
+        (b'[{"n":"a:b","v":"21"}]', DeadLetterReason.WRONG_TYPE),
+        (b'[{"n":"a:b","v":true}]', DeadLetterReason.WRONG_TYPE),
+        (b'[{"n":1,"v":21}]', DeadLetterReason.WRONG_TYPE),
+        (b'[{"n":"a:b","v":1,"t":1e301}]', DeadLetterReason.OUT_OF_RANGE),
+        (b'[{"bver":11,"n":"a:b","v":1}]', DeadLetterReason.BAD_ENCODING),
+        (b'[{"n":"a:b","v":1,"new_":1}]', DeadLetterReason.BAD_ENCODING),
+        (b'[{"n":"a:b"', DeadLetterReason.BAD_JSON),
+        (b"\x81\xa1\x02", DeadLetterReason.BAD_ENCODING),
+        (cbor2.dumps([{0: "a:b", 2: 1}]) + b"\0", DeadLetterReason.BAD_ENCODING),
+        (cbor2.dumps([{0: "a:b", 2: float("nan")}]), DeadLetterReason.OUT_OF_RANGE),
+        (cbor2.dumps([{0: "a:b", 2: 1 << 2_000}]), DeadLetterReason.OUT_OF_RANGE),
+        (cbor2.dumps([{0: "a:b", 2: b"1"}]), DeadLetterReason.WRONG_TYPE),
+        (b"\x80" + bytes(MAX_CBOR), DeadLetterReason.TOO_LARGE),
+        (json.dumps([{}] * (MAX_RECORDS + 1)).encode(), DeadLetterReason.TOO_LARGE),
+    ],
+)
+def test_what_is_no_pack_is_refused_with_its_reason(
+    payload: bytes, reason: DeadLetterReason
+) -> None:
+    """No value is guessed, and nothing that must be understood is passed over."""
+    assert refusal(payload) is reason
+
+
+@given(st.integers(0x80, 0x9F), st.binary(max_size=200))
+def test_any_cbor_is_a_pack_or_refused(first: int, rest: bytes) -> None:
+    """Tags, shared references, bad lengths: nothing but a DecodeError is raised."""
+    with contextlib.suppress(DecodeError):
+        assert "records" in read_pack(bytes([first]) + rest)
