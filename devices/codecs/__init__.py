@@ -10,6 +10,7 @@ from devices.codecs.ble2mqtt import read_lywsd02, read_temperature_measurement_t
 from devices.codecs.dlt645 import read_frames
 from devices.codecs.face_terminal import read_wrapped_json
 from devices.codecs.isapi import read_event
+from devices.codecs.lorawan import read_chirpstack_uplink, read_the_things_stack_uplink
 from devices.codecs.obis import read_telegram
 from devices.codecs.plain import read_json, read_json_or_text, read_text
 from devices.codecs.senml import read_pack
@@ -29,4 +30,6 @@ CODECS: dict[str, Codec] = {
     "isapi_event": read_event,
     "obis": read_telegram,
     "senml": read_pack,
+    "chirpstack_uplink": read_chirpstack_uplink,
+    "the_things_stack_uplink": read_the_things_stack_uplink,
 }

@@ -172,9 +172,13 @@ def test_all_families_together_read_an_example_alike(profile: Profile) -> None:
         assert together.decode(example.topic, example.bytes, **said) == outcome, example.says
 
 
-def broken(profile: Profile) -> list[str]:
+SHARED = sorted((built_in() / "shared").glob("*.toml"))
+"""What several families read alike."""
+
+
+def broken(file: Path) -> list[str]:
     """Return a family's file with one unit, body site or state wrong, once for each there is."""
-    text = Path(profile.file).read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
     head, mark, examples = text.partition("[[example]]")
     return [
         head[: match.start()] + wrong + head[match.end() :] + mark + examples
@@ -194,11 +198,34 @@ def test_a_wrong_unit_or_body_site_is_seen_in_an_example(tmp_path: Path, profile
     """Each place that scales a value or says whose it is has an example that would be wrong."""
     right, lines = outcomes(profile), Path(profile.file).read_text(encoding="utf-8").splitlines()
     unseen = []
-    for text in broken(profile):
+    for text in broken(Path(profile.file)):
         file = write(tmp_path, text, name=profile.name)
         if outcomes(load_profile(file)) == right:
             changed = zip(lines, text.splitlines(), strict=True)
             unseen += [f"{n + 1}: {was}" for n, (was, now) in enumerate(changed) if was != now]
+    assert unseen == []
+
+
+@pytest.mark.parametrize("shared", SHARED, ids=lambda file: file.stem)
+def test_a_wrong_unit_or_body_site_that_families_share_is_seen(
+    tmp_path: Path, shared: Path
+) -> None:
+    """Each such place in a shared file has an example in one of the families that use it."""
+    (tmp_path / "shared").mkdir()
+    families = [
+        profile
+        for profile in BUILT_IN
+        if any(message.shared == shared.stem for message in profile.message)
+    ]
+    right = [outcomes(profile) for profile in families]
+    lines, unseen = shared.read_text(encoding="utf-8").splitlines(), []
+    for text in broken(shared):
+        (tmp_path / "shared" / shared.name).write_text(text, encoding="utf-8")
+        files = [Path(profile.file) for profile in families]
+        if [outcomes(load_profile(file, [tmp_path])) for file in files] == right:
+            changed = zip(lines, text.splitlines(), strict=True)
+            unseen += [f"{n + 1}: {was}" for n, (was, now) in enumerate(changed) if was != now]
+    assert families
     assert unseen == []
 
 
@@ -226,6 +253,67 @@ def test_an_operators_profile_replaces_its_namesake(tmp_path: Path) -> None:
     profiles = load_profiles(built_in(), tmp_path)
     assert len(profiles) == len(BUILT_IN)
     assert next(one for one in profiles if one.name == "tasmota_energy").vendor == "Acme"
+
+
+def share(folder: Path, block: str) -> Path:
+    """Write a shared file of one block, and a family that has nothing else."""
+    (folder / "shared").mkdir()
+    (folder / "shared" / "plugs.toml").write_text(f"[[observation]]\n{block}", encoding="utf-8")
+    own = PLUG[PLUG.index("[[message.observation]]") : PLUG.index("[[example]]")]
+    return write(folder, PLUG.replace(own, 'shared = "plugs"\n\n'))
+
+
+POWER = 'kind = "electricity"\npower_w = "power"\n'
+
+
+def test_what_families_share_is_read_as_if_it_stood_in_the_file(tmp_path: Path) -> None:
+    """A family finds its shared blocks beside it."""
+    assert check_examples(load_profile(share(tmp_path, POWER))) == []
+
+
+def test_an_operators_shared_file_replaces_ours_for_our_families(tmp_path: Path) -> None:
+    """A name of the operator's own is added once, and every family that shares has it."""
+    (tmp_path / "shared").mkdir()
+    text = (built_in() / "shared" / "lorawan.toml").read_text(encoding="utf-8")
+    own = text.replace('"TempC_SHT", "temp"', '"Room", "temp"', 1)
+    assert own != text
+    (tmp_path / "shared" / "lorawan.toml").write_text(own, encoding="utf-8")
+    decoder = Decoder(load_profiles(built_in(), tmp_path), default_zone=ZONE)
+    for topic, key in (
+        ("application/a/device/0101010101010101/event/up", "object"),
+        ("v3/a/devices/d/up", "uplink_message"),
+    ):
+        decoded = {"Room": 21.5} if key == "object" else {"decoded_payload": {"Room": 21.5}}
+        outcome = decoder.decode(topic, json.dumps({key: decoded}).encode(), received_at=0)
+        assert isinstance(outcome, tuple)
+        assert [getattr(one, "celsius", None) for one in outcome] == [21.5]
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        (POWER.replace("power_w", "watts"), "line 3: observation.0.watts: unknown key"),
+        (POWER.replace('"power"', ""), "Invalid value"),
+    ],
+)
+def test_a_wrong_shared_file_is_refused_by_its_own_name(
+    tmp_path: Path, block: str, reason: str
+) -> None:
+    """The mistake is named where it stands, not where it is used."""
+    family = share(tmp_path, block)
+    with pytest.raises(ProfileError) as refused:
+        load_profile(family)
+    assert str(refused.value).startswith(str(tmp_path / "shared" / "plugs.toml"))
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["pluggs", "../acme_plug"])
+def test_a_shared_file_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
+    """Nor may a name lead out of the folder."""
+    family = share(tmp_path, POWER)
+    family.write_text(family.read_text().replace('"plugs"', f'"{name}"'), encoding="utf-8")
+    with pytest.raises(ProfileError, match="shared: there is no"):
+        load_profile(family)
 
 
 def test_a_wrong_example_is_named(tmp_path: Path) -> None:
