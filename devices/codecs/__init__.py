@@ -15,6 +15,7 @@ from devices.codecs.obis import read_telegram
 from devices.codecs.plain import read_json, read_json_or_text, read_text
 from devices.codecs.senml import read_pack
 from devices.codecs.temperature_measurement import read_temperature_measurement
+from devices.codecs.thingsboard import read_gateway_telemetry, read_telemetry
 
 Codec = Callable[[bytes], object]
 
@@ -32,4 +33,6 @@ CODECS: dict[str, Codec] = {
     "senml": read_pack,
     "chirpstack_uplink": read_chirpstack_uplink,
     "the_things_stack_uplink": read_the_things_stack_uplink,
+    "thingsboard": read_telemetry,
+    "thingsboard_gateway": read_gateway_telemetry,
 }
