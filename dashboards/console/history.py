@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from devices.clock import MINUTE
+from devices.clock import DAY, MINUTE
 from ingest.reading import Value
+from ingest.rollup import Span
 from ingest.series import Function, Reading, SeriesReader
 
 POINTS = 2_000
@@ -25,6 +26,16 @@ _CHARTED = (
 )
 _BY = {"celsius": Function.MAX}
 """How many values become one where it is not their mean: a fever must not vanish in an average."""
+BY_DAY = 90 * DAY
+"""Spans from this on are drawn from what each day came to, which outlives the readings."""
+_ROLLED_UP = (
+    ("contact_temperature", "max_celsius", "celsius", Function.MAX),
+    ("infrared_temperature", "max_celsius", "celsius", Function.MAX),
+    ("room_temperature", "mean_celsius", "celsius", Function.MEAN),
+    ("consumption", "mean_power_w", "power_w", Function.MEAN),
+    ("consumption", "energy_wh", "energy_wh", Function.MAX),
+)
+"""Rollup, its field, the field that it is of, and how it was made of it."""
 Points = Sequence[tuple[int, float]]
 
 
@@ -52,6 +63,8 @@ class History(msgspec.Struct, frozen=True):
 
 def read_history(store: SeriesReader, device: str, *, since: int, until: int) -> History:
     """Return the first of the charted fields of which a device has said anything in a span."""
+    if until - since >= BY_DAY:
+        return _by_day(store, device, since=since, until=until)
     for measurement, field in _CHARTED:
         readings = store.range(measurement, device, since=since, until=until, limit=POINTS + 1)
         if len(readings) > POINTS:
@@ -63,11 +76,23 @@ def read_history(store: SeriesReader, device: str, *, since: int, until: int) ->
     return History()
 
 
-def _by_channel(readings: Iterable[Reading], field: str) -> dict[str, Points]:
+def _by_day(store: SeriesReader, device: str, *, since: int, until: int) -> History:
+    for rollup, kept, field, function in _ROLLED_UP:
+        rows = store.rolled_up(rollup, Span.DAILY, since=since, until=until, device=device)
+        lines = _by_channel(rows, kept, shown_as=field)
+        if lines:
+            return History(field, lines, DAY, function)
+    return History()
+
+
+def _by_channel(
+    readings: Iterable[Reading], field: str, *, shown_as: str = ""
+) -> dict[str, Points]:
     lines: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for reading in readings:
         if field in reading.fields:
-            lines[reading.channel].append((reading.at, _shown(field, reading.fields[field])))
+            value = _shown(shown_as or field, reading.fields[field])
+            lines[reading.channel].append((reading.at, value))
     return {name: lines[name] for name in sorted(lines)}
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from devices.clock import DAY, MINUTE
+from devices.clock import DAY, HOUR, MINUTE
 from devices.observation import (
+    BodySite,
     Credential,
     Crossing,
     CrossingOutcome,
@@ -18,6 +19,8 @@ from devices.observation import (
     Temperature,
 )
 from ingest.refusal import StoreHeld
+from ingest.retention import Retention
+from ingest.series_upkeep import ROUND, SeriesUpkeep
 from ingest.status import read_status
 from tests.console import NOW, SUBJECT, World, a_day_of_fever, make_world
 from tests.console_http import Open, visit
@@ -99,6 +102,33 @@ async def test_a_long_span_is_drawn_whole(world: World, browser: Open) -> None:
     assert heights[0] < min(heights[1:])
     assert len(heights) > 400
     assert "each point" not in day
+
+
+async def test_a_year_is_drawn_from_what_each_day_came_to(world: World, browser: Open) -> None:
+    """The highest of each day stays when the readings are long gone."""
+    world.observe(
+        [
+            Temperature(
+                device_id="a0:e6:f8:50:72:53",
+                observed_at=NOW - days * DAY - hour * HOUR,
+                received_at=NOW,
+                celsius=39.4 if (days, hour) == (300, 1) else 36.0,
+                body_site=BodySite.AXILLARY,
+            )
+            for days in (300, 200, 100)
+            for hour in range(3)
+        ]
+    )
+    keeper = SeriesUpkeep(world.data_dir / "series.db", Retention(raw_days=45), offset=0)
+    for later in (0, ROUND):
+        keeper.step(NOW + later)
+    keeper.close()
+    async with browser("worker") as client:
+        year = (await client.get("/devices/a0:e6:f8:50:72:53?days=365")).text
+        month = (await client.get("/devices/a0:e6:f8:50:72:53?days=30")).text
+    assert "Each point is the highest of a day." in year
+    assert re.search(r"<td>36.0</td>.*<td>36.0</td>.*<td>39.4</td>", year, re.S)
+    assert "It measured nothing in this time." in month
 
 
 async def test_a_gate_shows_who_went_by_and_when_it_was_last_seen(

@@ -26,6 +26,7 @@ from ingest.measurement import MEASUREMENTS
 from ingest.message import Message
 from ingest.point import NANOSECONDS, Point, PointEncoder
 from ingest.reading import END_OF_TIME, Reading, Value
+from ingest.rollup import Span
 from ingest.series import Bucket, Function, SeriesStore, open_store
 from tests import given_store
 from tests.given_store import given_database
@@ -392,6 +393,7 @@ def test_nothing_stored_is_no_answer_and_no_error(store: SeriesStore) -> None:
     """Before the first point every question has an empty answer."""
     assert store.last("temperature") == []
     assert store.range("temperature", "gun", since=0, until=NIGHT) == []
+    assert store.rolled_up("crossings", Span.DAILY, since=0, until=NIGHT) == []
     assert not store.aggregate(
         "temperature", "celsius", Function.MEAN, window=DAY, since=NIGHT, until=NIGHT + DAY
     )

@@ -31,7 +31,7 @@ LISTED = 200
 LAST_READINGS = 20_000
 TABLE_ROWS = 50
 CROSSINGS = 20
-Span = Literal["1", "7", "30"]
+Span = Literal["1", "7", "30", "365"]
 Devices = Mapping[str, tuple[Device, Place | None]]
 
 
