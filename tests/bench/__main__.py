@@ -13,15 +13,17 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
-from tests.bench import taking_in, telegraf
+from ingest.series import open_store
+from tests.bench import reading, taking_in, telegraf
 from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
 from tests.bench.load import garbage
 from tests.bench.stand_in import StandIn
 from tests.bench.whole_way import Run, WholeWay
-from tests.servers import Process, free_port, wait_until
+from tests.servers import InfluxDB, Process, free_port, wait_until
 from tests.service import without_settings
 
 MESSAGES = 200_000
@@ -88,6 +90,26 @@ NAMES = (
     "messages_per_second_whole_way_streamed",
     "backlog_working_again_s",
     "backlog_drained_per_second",
+    "cpu_us_point_written_sqlite",
+    "read_last_of_site_ms_sqlite",
+    "read_last_of_device_ms_sqlite",
+    "read_device_day_ms_sqlite",
+    "read_device_month_by_hour_ms_sqlite",
+    "read_grid_day_ms_sqlite",
+    "read_grid_day_by_hour_ms_sqlite",
+    "read_site_month_by_day_ms_sqlite",
+    "read_household_month_ms_sqlite",
+    "points_exported_per_second_sqlite",
+    "cpu_us_point_written_influxdb",
+    "read_last_of_site_ms_influxdb",
+    "read_last_of_device_ms_influxdb",
+    "read_device_day_ms_influxdb",
+    "read_device_month_by_hour_ms_influxdb",
+    "read_grid_day_ms_influxdb",
+    "read_grid_day_by_hour_ms_influxdb",
+    "read_site_month_by_day_ms_influxdb",
+    "read_household_month_ms_influxdb",
+    "points_exported_per_second_influxdb",
     "cpu_us_telegraf",
     "demo_console_s",
 )
@@ -105,6 +127,7 @@ def main() -> None:
         results |= _measure_influxdb(folder / "influxdb")
         results |= _measure_sqlite(folder / "sqlite")
         results |= _measure_streamed(folder / "streamed")
+        results |= _measure_reading(folder / "reading")
         results |= _measure_telegraf(folder / "telegraf")
         results |= _measure_demo(folder / "demo")
     assert tuple(results) == NAMES
@@ -197,6 +220,21 @@ def _measure_sqlite(folder: Path) -> Results:
             "peak_mib_sqlite": way.peak_mib,
             "cpu_us_of_garbage": flood.cpu_us,
         }
+
+
+def _measure_reading(folder: Path) -> Results:
+    """Ask each store that holds a month of 1,300 households."""
+    _say(f"a month of {reading.HOUSEHOLDS:,} households in each store ...")
+    folder.mkdir()
+    with closing(open_store(None, token=None, data_dir=folder)) as store:
+        results = reading.measure(store, "sqlite")
+    influxdb = InfluxDB(folder / "influxdb").start()
+    try:
+        url = influxdb.database("bench")
+        with closing(open_store(url, token=None, data_dir=folder)) as store:
+            return results | reading.measure(store, "influxdb")
+    finally:
+        influxdb.stop()
 
 
 def _measure_telegraf(folder: Path) -> Results:
