@@ -29,7 +29,7 @@ _TRANSACTION = 500
 """Letters settled in one transaction, so that the service never waits long for its turn."""
 _POLL_S = 0.2
 _LAST = 2**63 - 1
-_MINE = "state = 'open' AND stored_points = 0"
+_MINE = "stored_points = 0"
 _COLUMNS = """position, count, first_at, arrived_at, source, topic, flags, device, payload, size,
     reason, detail, stored_points, state, replay, attempts, note"""
 
@@ -167,7 +167,7 @@ def letters(
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    query = f"""SELECT {_COLUMNS} FROM letter WHERE {{}} AND position < ?
+    query = f"""SELECT {_COLUMNS} FROM {_in_order(selection)} WHERE {{}} AND position < ?
         ORDER BY position DESC LIMIT ?"""  # noqa: S608 - values are bound
     bound = _LAST if before is None else before
     with _reading(ledger, selection, query) as (connection, asked, values):
@@ -189,9 +189,9 @@ def replayable(ledger: Path, selection: Selection) -> Iterator[Letter]:
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    query = f"""SELECT {_COLUMNS} FROM letter WHERE {_MINE} AND {{}}
+    query = f"""SELECT {_COLUMNS} FROM {_in_order(selection)} WHERE {_MINE} AND {{}}
         ORDER BY position LIMIT {AT_ONCE}"""  # noqa: S608 - values are bound
-    with _reading(ledger, selection, query) as (connection, asked, values):
+    with _reading(ledger, _open(selection), query) as (connection, asked, values):
         for row in connection.execute(asked, values):
             yield _letter(row)
 
@@ -221,13 +221,16 @@ def request_replay(ledger: Path, selection: Selection) -> list[int]:
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    condition, values = _accounted(ledger, selection)
-    query = f"SELECT position FROM letter WHERE {_MINE} AND {condition} ORDER BY position LIMIT ?"  # noqa: S608 - values are bound
-    with _opened(ledger) as connection, transaction(connection):
+    condition, values = _accounted(ledger, _open(selection))
+    query = f"""SELECT position FROM {_in_order(selection)} WHERE {_MINE} AND {condition}
+        ORDER BY position LIMIT ?"""  # noqa: S608 - values are bound
+    mark = "UPDATE letter SET replay = 1 WHERE position = ? AND state = 'open'"
+    with _opened(ledger) as connection:
         positions = [row[0] for row in connection.execute(query, (*values, AT_ONCE))]
-        connection.executemany(
-            "UPDATE letter SET replay = 1 WHERE position = ?", [(one,) for one in positions]
-        )
+        for start in range(0, len(positions), _TRANSACTION):
+            with transaction(connection):
+                some = positions[start : start + _TRANSACTION]
+                connection.executemany(mark, [(one,) for one in some])
     return positions
 
 
@@ -253,8 +256,8 @@ def discard(ledger: Path, selection: Selection, *, note: str) -> int:
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    condition, values = _accounted(ledger, selection)
-    query = f"SELECT position FROM letter WHERE state = 'open' AND {condition} LIMIT ?"  # noqa: S608 - values are bound
+    condition, values = _accounted(ledger, _open(selection))
+    query = f"SELECT position FROM letter WHERE {condition} LIMIT ?"  # noqa: S608 - values are bound
     discarded = 0
     with _opened(ledger) as connection:
         while discarded < AT_ONCE:
@@ -264,6 +267,16 @@ def discard(ledger: Path, selection: Selection, *, note: str) -> int:
             with transaction(connection):
                 discarded += close_letters(connection, some, state=LetterState.DISCARDED, note=note)
     return discarded
+
+
+def _open(selection: Selection) -> Selection:
+    """Return the open ones of a selection."""
+    return msgspec.structs.replace(selection, state=LetterState.OPEN)
+
+
+def _in_order(selection: Selection) -> str:
+    """Return the table to read by position: without a topic an index would have to be sorted."""
+    return "letter" if selection.topic is not None else "letter NOT INDEXED"
 
 
 def _accounted(ledger: Path, selection: Selection) -> tuple[str, list[Any]]:
