@@ -118,7 +118,7 @@ class Rebuild:
         aside = self._folder / ASIDE
         if aside.exists():
             raise Failure(f"{aside} is of an earlier rebuild: move it away, or delete it")
-        service = self._stop_service()
+        service = self._keep_stopped()
         try:
             account = self._build()
             if service is None:
@@ -132,7 +132,7 @@ class Rebuild:
                 service.release()
         return account, f"in use from the next start on; the file that was is {aside.name}"
 
-    def _stop_service(self) -> FolderLock | None:
+    def _keep_stopped(self) -> FolderLock | None:
         """Keep a service from starting; None: one runs."""
         try:
             return FolderLock(self._journal / LOCK)

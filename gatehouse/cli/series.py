@@ -18,7 +18,7 @@ from gatehouse.database import open_database
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.parts import open_series
 from gatehouse.series_rebuild import Rebuild
-from gatehouse.settings import Settings, load
+from gatehouse.settings import Settings, SettingsError, load
 from ingest.household_series import Stay
 from ingest.measurement import MEASUREMENTS
 from ingest.reading import END_OF_TIME
@@ -139,6 +139,8 @@ def rebuild(
     work = Rebuild(settings, to=to, anew=anew, tell=_tell)
     try:
         account, next_step = (work.rehearse(), "nothing was written") if dry_run else work.run()
+    except SettingsError as error:
+        raise _of_option("--to", error) from error
     except StoreHeld as held:
         raise Failure(f"{held}; then run the same again: it goes on where it was") from held
     if as_json:
@@ -203,7 +205,12 @@ def open_store_to_read(settings: Settings, address: str) -> SeriesStore:
             f"{settings.data_dir / 'series.db'} is not there: nothing was stored in the embedded "
             "store of this GATEHOUSE_DATA_DIR yet"
         )
-    return open_series(settings, read_only=True)
+    try:
+        return open_series(settings, read_only=True)
+    except SettingsError as error:
+        if not address:
+            raise
+        raise _of_option("--from", error) from error
 
 
 @contextmanager
@@ -228,6 +235,11 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _of_option(option: str, error: SettingsError) -> Failure:
+    """Return what is wrong with an address as said of the option that names it."""
+    return Failure(f"{option}: {str(error).partition(': ')[2]}", code=WRONG_USE)
 
 
 def _measurements(names: list[str] | None) -> list[str]:

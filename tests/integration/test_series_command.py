@@ -140,7 +140,7 @@ def test_a_file_has_its_name_when_it_is_complete(
         (("--household", "h-0"), "there is no household 'h-0'"),
         (("--household", "h-101", "--device", METER), "leave --device and --grid"),
         (("--since", "yesterday"), "--since: 'yesterday' is no time with a zone"),
-        (("--from", "mysql://x/y"), "mysql:// is no series store"),
+        (("--from", "mysql://x/y"), "--from: mysql:// is no series store"),
     ],
 )
 def test_wrong_use_is_told_in_one_line(

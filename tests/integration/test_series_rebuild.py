@@ -379,6 +379,8 @@ def test_what_cannot_be_rebuilt_is_told_in_one_line(house: House, run: Run, tmp_
     assert (done.code, "name a fresh database with --to" in done.err) == (2, True)
     gone = run("series", "rebuild", "--to", "influxdb1://127.0.0.1:1/gone", environment=away)
     assert (gone.code, "does not answer" in gone.err) == (1, True)
+    wrong = run("series", "rebuild", "--to", "mysql://x/y", environment=house.environment)
+    assert (wrong.code, "--to: mysql:// is no series store" in wrong.err) == (2, True)
     (house.data / "series-before-rebuild.db").touch()
     done = run("series", "rebuild", environment=house.environment)
     assert (done.code, "move it away, or delete it" in done.err) == (1, True)
