@@ -48,15 +48,18 @@ class InfluxSchema1:
         policies = found or _OF_A_NEW_DATABASE
         steps = [] if found else [self._step(f"make database {self._name}", "CREATE DATABASE")]
         self._raw = self._raw or next(name for name, (_, default) in policies.items() if default)
-        for policy, span in ((self._raw, None), *((span.policy, span) for span in Span)):
-            steps += self._keep(policies, policy, span)
+        raw = self._keep(policies, self._raw, None)
+        steps += [step for step in raw if not step.deletes]
+        for span in Span:
+            steps += self._keep(policies, span.policy, span)
         wanted, have = continuous_queries(self._name, self._raw, self._offset), self._queries()
         steps += self._follow(wanted, have)
         if since is None and not wanted.keys() & have.keys():
             since = 0
         if self._raw in found and since is not None:
-            steps += self._catch_up(since)
-        return steps
+            kept, _ = found[self._raw]
+            steps += self._catch_up(since, kept)
+        return steps + [step for step in raw if step.deletes]  # When it is rolled up.
 
     def close(self) -> None:
         """Close the connection."""
@@ -90,21 +93,24 @@ class InfluxSchema1:
             steps.append(Step(f"{act} continuous query {name}", partial(self._run, *statements)))
         return steps
 
-    def _catch_up(self, since: int) -> list[Step]:
+    def _catch_up(self, since: int, raw_kept: int) -> list[Step]:
         """Return the steps that compute the rollups of what is there, of whole windows only."""
         oldest = self._oldest()
         if oldest is None:
             return []
-        # What is about to be deleted may be gone in part.
-        begin = max(since, oldest, self._now - self._retention.raw_days * DAY + DAY)
-        return [
-            Step(
-                f"roll up {span} {rollup.name} since {rfc3339(begin)[:10]}",
-                partial(self._roll_up, rollup, span, begin),
-            )
-            for rollup in ROLLUPS
-            for span in Span
-        ]
+        if raw_kept:  # Of the oldest day some hours may be gone.
+            since = max(since, self._now - raw_kept + DAY)
+        steps = []
+        for span in Span:
+            begin = max(since, oldest, self._now - self._retention.kept(span) + DAY)
+            steps += [
+                Step(
+                    f"roll up {span} {rollup.name} since {rfc3339(begin)[:10]}",
+                    partial(self._roll_up, rollup, span, begin),
+                )
+                for rollup in ROLLUPS
+            ]
+        return steps
 
     def _roll_up(self, rollup: Rollup, span: Span, since: int) -> None:
         begin = window_of(since, span, self._offset)

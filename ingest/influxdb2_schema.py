@@ -41,7 +41,8 @@ class InfluxSchema2:
         """Return what differs from the settings; see SeriesSchema."""
         organisation = self._organisation_id()
         raw = self._find("buckets", self._bucket)
-        steps = self._keep(self._bucket, raw, None, organisation)
+        keep_raw = self._keep(self._bucket, raw, None, organisation)
+        steps = [step for step in keep_raw if not step.deletes]
         for span in Span:
             name = bucket_of(self._bucket, span)
             steps += self._keep(name, self._find("buckets", name), span, organisation)
@@ -51,9 +52,11 @@ class InfluxSchema2:
             steps += self._follow(name, flux, have.get(name), organisation)
         if since is None and not have:
             since = 0
-        if raw and since is not None:
-            steps += self._catch_up(since)
-        return steps
+        shorten = [step for step in keep_raw if step.deletes]
+        if raw and since is not None and (runs := self._catch_up(since, _kept(raw))):
+            steps += runs
+            shorten = [Step(step.says, self._wait, deletes=True) for step in shorten]
+        return steps + shorten
 
     def close(self) -> None:
         """Close the connection."""
@@ -69,7 +72,7 @@ class InfluxSchema2:
         if found is None:
             content = {"orgID": organisation, "name": name, "retentionRules": rules}
             return [self._step(f"make bucket {name}: {says}", "POST", "/buckets", content)]
-        kept = sum(rule["everySeconds"] for rule in found["retentionRules"]) * SECOND
+        kept = _kept(found)
         if kept == wanted:
             return []
         deletes = (kept == 0 or wanted < kept) and self._is_older(name, self._now - wanted)
@@ -87,13 +90,16 @@ class InfluxSchema2:
             return []
         return [self._step(f"change task {name}", "PATCH", f"/tasks/{found['id']}", content)]
 
-    def _catch_up(self, since: int) -> list[Step]:
+    def _catch_up(self, since: int, raw_kept: int) -> list[Step]:
         """Return the step that runs the late task for each span of days that it looks back."""
         oldest = self._oldest()
         if oldest is None:
             return []
-        # What is about to be deleted may be gone in part.
-        begin = max(since, oldest, self._now - self._retention.raw_days * DAY + DAY)
+        if raw_kept:  # Of the oldest day some hours may be gone.
+            since = max(since, self._now - raw_kept + DAY)
+        # A run that writes an hour which its bucket no longer takes would fail.
+        hourly = self._now - self._retention.kept(Span.HOURLY) + (LATE_DAYS + 1) * DAY
+        begin = max(since, oldest, hourly)
         runs = list(range(self._now, begin, -LATE_DAYS * DAY))
         says = f"roll up since {rfc3339(begin)[:10]}: {len(runs)} runs of task {LATE_TASK}"
         return [Step(says, partial(self._run, runs))]
@@ -105,6 +111,12 @@ class InfluxSchema2:
         for moment in moments:
             content = {"scheduledFor": rfc3339(moment // SECOND * SECOND)}
             self._ask("POST", f"/tasks/{task['id']}/runs", content=content)
+
+    def _wait(self) -> None:
+        raise StoreHeld(
+            f"{self._connection.name} is rolling up what is there: let it keep less when the runs "
+            f"of task {LATE_TASK} are over, with `gatehouse migrate --delete-older` again"
+        )
 
     def _is_older(self, bucket: str, before: int) -> bool:
         """Return whether a bucket has any point, also one of others, from before a time."""
@@ -163,3 +175,8 @@ class InfluxSchema2:
         if not 200 <= status < 300:
             raise StoreHeld(f"{self._connection.name} answered {status} to {path}: {words}")
         return answer
+
+
+def _kept(bucket: _Json) -> int:
+    """Return how long a bucket keeps, in milliseconds; 0 is for ever."""
+    return sum(int(rule["everySeconds"]) for rule in bucket["retentionRules"]) * SECOND

@@ -147,6 +147,8 @@ def test_the_command_deletes_nothing_unasked(run: Run, influxdb_server: InfluxDB
     assert "--delete-older: keep raw points 45 days instead of for ever" in left.err
     assert policies(influxdb_server, "unasked")["autogen"] == "0s"
     assert "gatehouse_hourly" in policies(influxdb_server, "unasked")
+    question = 'SELECT "count" FROM "gatehouse_daily"."crossings"'
+    assert len(influxdb_server.query(question, database="unasked")) == 1
     done = run("migrate", "--delete-older", "--json", environment=here)
     assert done.code == 0
     assert [one["deletes"] for one in json.loads(done.out)] == [False, True]
@@ -165,6 +167,18 @@ def test_doctor_compares_with_the_settings(run: Run, influxdb_server: InfluxDB) 
     assert line().startswith("warn  retention: `gatehouse migrate` would keep raw points 45 days")
     assert run("migrate", environment=here).code == 0
     assert line() == "ok    retention: as the settings say, with rollups by hour and day"
+
+
+def test_what_goes_is_rolled_up_before(influxdb_server: InfluxDB) -> None:
+    """Told to delete at once, `migrate` computes the rollups first: they outlive the points."""
+    url = influxdb_server.database("before")
+    old = (NOW - 60 * DAY) * NANOSECONDS
+    write(influxdb_server, "before", f'crossing,device=d outcome="admitted" {old}')
+    assert planned(url)[-1] == "keep raw points 45 days instead of for ever"
+    [rows] = influxdb_server.query(
+        'SELECT "count" FROM "gatehouse_daily"."crossings"', database="before"
+    )
+    assert [row[1] for row in rows["values"]] == [1]
 
 
 def test_missing_rights_are_said(tmp_path: Path, program: Any) -> None:
@@ -264,17 +278,18 @@ def test_a_bucket_and_a_task_that_differ_are_put_right(influx2: tuple[Influx2, s
     server, url = influx2
     planned(url, "t0k")
     raw, hourly, _ = server.kept["buckets"]
-    raw["retentionRules"], hourly["retentionRules"] = [], [{"type": "expire", "everySeconds": 60}]
+    raw["retentionRules"] = []
+    hourly["retentionRules"] = [{"type": "expire", "everySeconds": 2 * DAY // SECOND}]
     server.kept["tasks"][0]["flux"] += "// by hand"
     server.kept["tasks"][1]["status"] = "inactive"
     server.oldest = NOW - 60 * DAY
     opened = schema(url, "t0k")
     steps = opened.plan()
     assert [(step.says, step.deletes) for step in steps] == [
-        ("keep raw points 45 days instead of for ever", True),
-        ("keep hourly rows 400 days instead of 0.000694444 days", False),
+        ("keep hourly rows 400 days instead of 2 days", False),
         (f"change task {SOON_TASK}", False),
         (f"change task {LATE_TASK}", False),
+        ("keep raw points 45 days instead of for ever", True),
     ]
     for step in steps:
         step.act()
@@ -296,6 +311,18 @@ def test_what_is_there_is_rolled_up_by_runs_of_the_task(influx2: tuple[Influx2, 
     assert planned(url, "t0k")[-1].endswith(f"3 runs of task {LATE_TASK}")
     assert len(server.runs) == 3
     assert server.runs == sorted(server.runs, reverse=True)
+
+
+def test_nothing_is_deleted_before_its_runs_are_over(influx2: tuple[Influx2, str]) -> None:
+    """Runs go on after the command, so what would delete waits for its next time."""
+    server, url = influx2
+    server.kept["buckets"].append({"id": "r", "name": "iot", "retentionRules": []})
+    server.oldest = NOW - 60 * DAY
+    with pytest.raises(StoreHeld, match="rolling up what is there"):
+        planned(url, "t0k")
+    assert len(server.runs) == 6
+    assert server.kept["buckets"][0]["retentionRules"] == []
+    assert planned(url, "t0k") == ["keep raw points 45 days instead of for ever"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
