@@ -199,6 +199,7 @@ def find(
     *,
     state: State | None = None,
     open_only: bool = False,
+    kind: IncidentKind | None = None,
     site: str | None = None,
     grids: Collection[str] | None = None,
     limit: int = 50,
@@ -214,6 +215,8 @@ def find(
         query = query.where(table.c.state == state)
     if open_only:
         query = query.where(table.c.state != State.CLOSED)
+    if kind is not None:
+        query = query.where(table.c.kind == kind)
     if site is not None:
         query = query.where(table.c.site == site)
     if grids is not None:

@@ -24,11 +24,10 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts import delivery
-from alerts.attempt import Result
 from alerts.delivery import Delivery, Totals
-from alerts.page import PageState
 from alerts.tables import incident
 from dashboards.console.context import ConsoleContext
+from dashboards.console.outbox_stage import outbox_stage
 from dashboards.console.pipeline_status import Word, hear_pipeline
 from devices.clock import SECOND, wall_now
 from ingest.books import Books
@@ -69,7 +68,7 @@ class Numbers(Collector):
         yield _gauge("database_up", "1 while the database answers.", people is not None)
         if people is not None:
             yield from _pages(people)
-            passed.append(_outbox(people.totals))
+            passed.append(outbox_stage(people.totals))
         yield from _stages(passed)
 
 
@@ -204,25 +203,6 @@ def _pages(people: _People) -> Iterable[Metric]:
     yield _gauge("pages_due", "Pages that could be sent just now.", people.delivery.due)
     attempts = people.totals.attempts
     yield _counters("page_attempts", "Tries to send.", ("channel", "result"), attempts)
-
-
-def _outbox(totals: Totals) -> Stage:
-    """Return the last stage: pages."""
-    pages, failed = totals.pages, 0
-    for (_, result), count in totals.attempts.items():
-        failed += count if result == Result.FAILED else 0
-    dropped = {
-        state.value: pages[state]
-        for state in (PageState.FAILED, PageState.CANCELLED)
-        if pages.get(state)
-    }
-    return Stage(
-        "pages",
-        sum(pages.values()),
-        pages.get(PageState.SENT, 0),
-        {"attempt_failed": failed} if failed else {},
-        dropped,
-    )
 
 
 def _gauge(name: str, says: str, value: float) -> Metric:

@@ -85,6 +85,8 @@ def _environment(language: str, context: ConsoleContext) -> Environment:
         demo=context.demo,
         version=context.version,
         word=words.speaker(translations),
+        why=words.reason_speaker(translations),
+        heading=words.incident_speaker(translations),
         evidence_text=words.evidence_speaker(translations),
         failure_text=words.failure_speaker(translations),
         may_visit=lambda viewer, page: access.may_visit(viewer, access.Page(page)),

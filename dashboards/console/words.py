@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from alerts.finding import IncidentKind
-from alerts.incident import Disposition
+from alerts.incident import Disposition, Incident
 
 
 def mark(text: str) -> str:
@@ -234,6 +234,62 @@ _THRESHOLD = {
     "critical": mark("critical"),
     "battery_low": mark("low"),
 }
+_ALARM = {
+    "source_lost": mark("Readings do not come in"),
+    "nothing_received": mark("No reading comes in any more"),
+    "broker_dropping": mark("A broker drops messages"),
+    "disk_stalled": mark("The disk takes nothing"),
+    "disk_filling": mark("The disk is nearly full"),
+    "journal_filling": mark("The journal fills up"),
+    "journal_damaged": mark("The journal is damaged"),
+    "books_unbalanced": mark("The books do not balance"),
+    "dead_letters_rising": mark("Many readings cannot be used"),
+    "store_down": mark("The series store takes nothing"),
+    "follower_stuck": mark("Readings are not worked on"),
+    "rules_behind": mark("Alerts are late"),
+    "channel_failing": mark("Pages do not get through"),
+    "pages_overdue": mark("Pages wait"),
+    "page_undelivered": mark("A page reached nobody"),
+    "nobody_on_call": mark("Nobody is on call"),
+    "console_silent": mark("The console does not answer"),
+    "clock_set_back": mark("The clock was set back"),
+    "clock_jumped": mark("The clock jumped ahead"),
+}
+_STAGE = {
+    "source": mark("Taken in"),
+    "journal": mark("Written to disk"),
+    "decode": mark("Understood"),
+    "store": mark("Put into the store"),
+    "rules": mark("Judged"),
+    "answers": mark("Answers to terminals"),
+    "polls": mark("Questions to meters"),
+    "pages": mark("Pages"),
+}
+_PASSING = {
+    "reconnect": mark("connected anew"),
+    "lost_session": mark("session lost"),
+    "full": mark("no room"),
+    "repeat": mark("repeats"),
+    "lost": mark("lost with the journal"),
+    "store": mark("the store did not take it"),
+    "ledger": mark("the ledger could not be written"),
+    "journal": mark("the journal could not be read"),
+    "database": mark("the database did not answer"),
+    "refused": mark("refused by the store"),
+    "ignored": mark("nothing to judge"),
+    "dead": mark("dead letters"),
+    "broker": mark("the broker did not take it"),
+    "no_room": mark("too many at once"),
+    "broker_away": mark("no connection"),
+    "attempt_failed": mark("attempts that failed"),
+    "failed": mark("reached nobody"),
+    "cancelled": mark("not needed any more"),
+}
+_WRITE = {
+    "journal": mark("A commit of the journal"),
+    "ledger": mark("A commit of the ledger"),
+    "store": mark("A request to the store"),
+}
 _FOLLOWER = {
     "series": mark("Time series"),
     "alerts": mark("Alerts"),
@@ -265,6 +321,10 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "cause": _CAUSE,
         "threshold": _THRESHOLD,
         "follower": _FOLLOWER,
+        "alarm": _ALARM,
+        "stage": _STAGE,
+        "passing": _PASSING,
+        "write": _WRITE,
     }
 )
 
@@ -364,6 +424,31 @@ def evidence_speaker(translations: gettext.NullTranslations) -> Callable[[str, s
     def said(name: str, value: str) -> str:
         kind = EVIDENCE_LISTS.get(name)
         return ", ".join(word(kind, one) for one in value.split(", ")) if kind else value
+
+    return said
+
+
+def incident_speaker(translations: gettext.NullTranslations) -> Callable[[Incident], str]:
+    """Return what an incident is called in a language: an alarm of Gatehouse's own by its name."""
+    word = speaker(translations)
+
+    def called(incident: Incident) -> str:
+        if incident.kind is IncidentKind.SYSTEM:
+            return word("alarm", incident.rule)
+        return word("kind", incident.kind)
+
+    return called
+
+
+def reason_speaker(translations: gettext.NullTranslations) -> Callable[[str], str]:
+    """Return what says in a language why a message did not pass a stage."""
+    word = speaker(translations)
+
+    def said(reason: str) -> str:
+        if reason.startswith("http_"):
+            return f"HTTP {reason.removeprefix('http_')}"
+        kind = next((one for one in ("passing", "ignored", "reason") if reason in WORDS[one]), "")
+        return word(kind, reason) if kind else reason
 
     return said
 

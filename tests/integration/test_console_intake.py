@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from alerts.finding import IncidentKind
 from devices.clock import DAY, HOUR, MINUTE
 from devices.observation import (
     BodySite,
@@ -343,3 +344,51 @@ async def test_the_intake_for_posts_is_shown_as_what_it_is(world: World, browser
     async with browser() as client:
         numbers = (await client.get("/metrics")).text
     assert 'gatehouse_refused_posts_total{status="401"} 3.0' in numbers
+
+
+async def test_what_is_wrong_with_gatehouse_itself_stands_first(
+    world: World, browser: Open
+) -> None:
+    """Alarms with a way to each, by name in the person's language; that all is well is said."""
+    world.tell()
+    well = {"en": "Nothing that Gatehouse watches of itself is wrong", "zh": "系统自检一切正常"}
+    async with browser("operator") as client:
+        for language, says in well.items():
+            client.cookies.set("language", language)
+            assert says in (await client.get("/ingest")).text
+    nowhere = dict.fromkeys(("site", "grid", "building", "household", "subject", "device_id"))
+    opened = world.find(
+        kind=IncidentKind.SYSTEM,
+        rule="store_down",
+        key="follower:series",
+        evidence={"readers": "series"},
+        **nowhere,
+    )
+    async with browser("operator") as client:
+        client.cookies.set("language", "zh")
+        page = (await client.get("/ingest")).text
+        case = (await client.get(f"/incidents/{opened}")).text
+    assert page.index(f'<a href="/incidents/{opened}">时序库无法写入</a>') < page.index("各阶段")
+    assert well["zh"] not in page
+    assert "<h1>时序库无法写入</h1>" in case
+
+
+async def test_each_stage_is_shown_with_what_did_not_pass_and_why(
+    world: World, browser: Open
+) -> None:
+    """The numbers of /metrics, for people: what came, what went on, and the reasons in words."""
+    world.tell(
+        source={"refused": {"401": 2}, "in_flight": 12, "window": 2_000},
+        followers={"series": {**HELD, "holds": {"store": 31}, "oldest_at": NOW - 17 * MINUTE}},
+    )
+    async with browser("operator") as client:
+        text = (await client.get("/ingest")).text
+    for said in (
+        "HTTP 401: 2",
+        "Not valid JSON: 10",
+        "Log line: 90",
+        "the store did not take it: 31",
+        "12 / 2,000",
+        "17 minutes ago",
+    ):
+        assert said in text, said

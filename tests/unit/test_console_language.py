@@ -10,12 +10,15 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from alerts import alarm
+from alerts.delivery import Totals
 from alerts.escalation import Policies
 from alerts.finding import IncidentKind, Severity
 from alerts.incident import Disposition, EventKind, Refusal, State
 from alerts.page import PageState
 from alerts.rules.fever_verdict import Because
 from dashboards.console import language, words
+from dashboards.console.outbox_stage import outbox_stage
 from dashboards.console.words import DISPOSITIONS, GUIDE, WORDS
 from dashboards.hand_reading import BODY_SITES
 from devices.clock import parse_rfc3339
@@ -24,6 +27,8 @@ from devices.outcome import DeadLetterReason, IgnoredReason
 from devices.registry import PlaceKind, Role
 from ingest.letter_file import LetterState
 from ingest.numbering import Cause
+from ingest.stage import stages
+from tests import told
 
 CONSOLE = Path(language.__file__).parent
 ROOT = CONSOLE.parents[1]
@@ -136,6 +141,11 @@ def test_translations_keep_the_placeholders() -> None:
         ("direction", Direction),
         ("outcome", CrossingOutcome),
         ("cause", Cause),
+        ("alarm", alarm.RULES),
+        (
+            "stage",
+            [*(one.name for one in stages(told.status())), outbox_stage(Totals({}, {})).name],
+        ),
     ],
 )
 def test_every_value_of_a_closed_list_has_words(kind: str, values: list[str]) -> None:
