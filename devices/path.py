@@ -9,6 +9,7 @@ item. What is not there, and JSON's null, are None: absent. So are the texts in 
 import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import msgspec
 
@@ -49,7 +50,10 @@ def compile_path(path: str) -> Getter:
     if _is_of_any(path):
         return _first_of_any((path,))
     steps = tuple(step for step in path.lstrip("/").split(".") if step)
-    if path.startswith("/"):
+    of_root = path.startswith("/")
+    if len(steps) > 1 and not any(step.isdecimal() for step in steps):
+        return _member_of_members(steps, of_root=of_root)
+    if of_root:
         return lambda scope: _unless_blank(follow(scope.root, steps))
     return lambda scope: _unless_blank(follow(scope.item, steps))
 
@@ -184,6 +188,8 @@ def follow(value: object, steps: tuple[str, ...]) -> object:
 
 def as_text(value: object) -> str | None:
     """Return a value as the text of an id: None for absent, blank and composite values."""
+    if value is None:
+        return None
     if isinstance(value, str):
         text = value.strip()
         return None if text in BLANK else text
@@ -209,17 +215,46 @@ def checked_id(text: str, where: str) -> str:
 
 
 def _first_member(keys: tuple[str, ...], *, of_root: bool = False) -> Getter:
+    if len(keys) == 1:
+        return _member(keys[0], of_root=of_root)
+
     def get(scope: Scope) -> object:
-        holder = scope.root if of_root else scope.item
-        if not isinstance(holder, dict):
+        holder: Any = scope.root if of_root else scope.item
+        if holder.__class__ is not dict:
             return None
         for key in keys:
             value = holder.get(key)
-            if isinstance(value, str):
-                value = _unless_blank(value)
-            if value is not None:
+            if value is not None and not (value.__class__ is str and value.strip() in BLANK):
                 return value
         return None
+
+    return get
+
+
+def _member(key: str, *, of_root: bool) -> Getter:
+    def get(scope: Scope) -> object:
+        holder: Any = scope.root if of_root else scope.item
+        if holder.__class__ is not dict:
+            return None
+        value = holder.get(key)
+        return None if value.__class__ is str and value.strip() in BLANK else value
+
+    return get
+
+
+def _member_of_members(keys: tuple[str, ...], *, of_root: bool) -> Getter:
+    *before, last = keys
+
+    def get(scope: Scope) -> object:
+        holder: Any = scope.root if of_root else scope.item
+        for key in before:
+            if holder.__class__ is not dict:
+                return None
+            holder = holder.get(key)
+        if holder.__class__ is not dict:
+            return None
+        value = holder.get(last)
+        return None if value.__class__ is str and value.strip() in BLANK else value
 
     return get
 
