@@ -61,7 +61,7 @@ STATUS_S = 1.0
 PAGING_S = 0.25
 POLL_S = 1.0
 LETTERS_S = 30.0
-"""Between two counts of the dead letters: one look at an index, 0.1 s of a million letters."""
+"""Between two counts of the dead letters: one look at an index, under a second of a million."""
 UPKEEP_S = 5.0
 WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError, StoreHeld)
 """A database that is away or locked, a disk that is full: they pass, and nothing dies of them."""

@@ -21,7 +21,7 @@ from gatehouse import app
 from gatehouse.app import Service
 from gatehouse.settings import load
 from gatehouse.signals import until_stopped
-from ingest import journal_file
+from ingest import journal_file, ledger
 from ingest.ledger import Ledger
 from ingest.mqtt_source import MqttSource
 from ingest.sqlite_series import SqliteStore
@@ -32,8 +32,11 @@ _CALLS = {
     "journal": (journal_file, "append"),
     "acks": (MqttSource, "ack"),
     "series": (SqliteStore, "write"),
+    "letters": (ledger, "transaction"),
     "ledger": (Ledger, "commit"),
 }
+_NO_COMMIT = "letters"
+"""Dead letters are on disk and the ledger's transaction is about to begin."""
 _PAGE = ("page claimed", "page taken", "page settled")
 """The commits of a sending thread for one page; the second is the demonstration's phone's own."""
 _COMMITS = ("incident", "rule state", *_PAGE)
@@ -49,7 +52,12 @@ class Point(NamedTuple):
         return f"{'after' if self.after else 'before'} {self.commit}"
 
 
-POINTS = tuple(Point(commit, after) for commit in (*_CALLS, *_COMMITS) for after in (False, True))
+POINTS = tuple(
+    Point(commit, after)
+    for commit in (*_CALLS, *_COMMITS)
+    for after in (False, True)
+    if commit != _NO_COMMIT or not after
+)
 
 
 def spawn(environment: Mapping[str, str], point: Point | None) -> ForkServerProcess:
