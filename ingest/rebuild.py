@@ -21,14 +21,16 @@ from devices.device_time import NEWEST
 from devices.outcome import Ignored
 from devices.registry import Registry
 from ingest.decode_stage import Decode
-from ingest.journal_file import FileDamaged, list_files
+from ingest.journal_file import FileDamaged, Row, cut, list_files
+from ingest.journal_room import MIB
 from ingest.message import Batch, Message
 from ingest.point import Point, PointEncoder
 from ingest.reading import END_OF_TIME
 from ingest.refusal import Rejected
 
 MESSAGES_AT_ONCE = 5_000
-"""Decoded and written together; a row of the journal brings up to a few thousand more."""
+BYTES_AT_ONCE = 16 * MIB
+"""Decoded and written together; the last row of the journal may bring them beyond it."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -170,30 +172,30 @@ def _points(
 
 
 def _batches(journal: Path, *, after: int, until: int) -> Iterator[Batch]:
-    """Yield what can be read of a span of positions, in order, thousands of messages at a time."""
-    base, messages = 0, list[Message]()
-    for position, found in _rows(journal, after=after, until=until):
-        if messages and (position != base + len(messages) or len(messages) >= MESSAGES_AT_ONCE):
+    """Yield what can be read of a span of positions, in order, a bounded number at a time."""
+    base, size, messages = 0, 0, list[Message]()
+    for row in _rows(journal, after=after, until=until):
+        batch = cut(row, after)
+        is_full = len(messages) >= MESSAGES_AT_ONCE or size >= BYTES_AT_ONCE
+        if messages and (is_full or batch.base != base + len(messages)):
             yield Batch(base, messages)
-            messages = []
-        base = base if messages else position
-        messages.extend(found)
+            messages, size = [], 0
+        base = base if messages else batch.base
+        messages.extend(batch.messages[: until + 1 - batch.base])
+        size += row.size
     if messages:
         yield Batch(base, messages)
 
 
-def _rows(journal: Path, *, after: int, until: int) -> Iterator[tuple[int, Sequence[Message]]]:
-    """Yield the rows of a span that can be read: first position and messages."""
+def _rows(journal: Path, *, after: int, until: int) -> Iterator[Row]:
+    """Yield the rows that can be read and hold positions of a span."""
     for file in list_files(journal):
         if file.base > until:
             return
         try:
             for row in file.rows(after):
-                if row.messages is None or row.base > until:
-                    continue
-                begin = max(row.base, after + 1)
-                yield begin, row.messages[begin - row.base : until + 1 - row.base]
-                after = row.last
+                if row.messages is not None and row.base <= until:
+                    yield row
         except FileDamaged:
             continue  # `journal verify` names it; its positions count as lost.
         except sqlite3.OperationalError:

@@ -300,9 +300,12 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(house: House, run: Run)
     assert {path: path.read_bytes() for path in house.data.glob("*.db")} == before
 
 
-def test_what_is_cut_off_goes_on(house: House, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bound", [("MESSAGES_AT_ONCE", 2), ("BYTES_AT_ONCE", 150)])
+def test_what_is_cut_off_goes_on(
+    house: House, run: Run, monkeypatch: pytest.MonkeyPatch, bound: tuple[str, int]
+) -> None:
     """A store that gives out in the middle costs what was not written yet, and nothing else."""
-    monkeypatch.setattr(rebuild, "MESSAGES_AT_ONCE", 2)
+    monkeypatch.setattr(rebuild, *bound)
     with house.service() as handle:
         for number in range(10):
             handle(said(number))
