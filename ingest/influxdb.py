@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from devices.clock import wall_now
 from ingest import influxql, rollup_influxql
 from ingest.influxdb_address import Address
 from ingest.influxdb_connection import Connection
@@ -56,6 +57,12 @@ class InfluxStore:
                     "retention policy in GATEHOUSE_SERIES_URL, the server's clock and its log"
                 )
             time.sleep(0.1)
+
+    def refuses_age(self, age: int) -> str:
+        """Write a canary of that age; see SeriesStore."""
+        at = (wall_now() - age) * 1_000_000
+        refusal = self._connection.send(f"{CANARY} value=0i {at}")
+        return refusal.words[:500] if refusal else ""
 
     def last(
         self,

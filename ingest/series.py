@@ -141,6 +141,14 @@ class SeriesStore(SeriesReader, Protocol):
         """
         ...
 
+    def refuses_age(self, age: int) -> str:
+        """Return the store's words where it takes no point so old, in milliseconds; "": it does.
+
+        Raises:
+            StoreHeld: It cannot be asked.
+        """
+        ...
+
 
 def open_store(
     url: str | None, *, token: str | None, data_dir: Path, read_only: bool = False

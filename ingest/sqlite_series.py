@@ -66,6 +66,10 @@ class SqliteStore:
             except sqlite3.Error as error:
                 raise self._held(error) from error
 
+    def refuses_age(self, age: int) -> str:  # noqa: ARG002 - whatever is stored is taken
+        """Return ""; see SeriesStore."""
+        return ""
+
     def last(
         self,
         measurement: str,

@@ -1,7 +1,6 @@
 """Brokers: reached, what they granted, how far ahead they send, what they dropped."""
 
 import asyncio
-from collections.abc import Iterator
 
 from devices.clock import Clock
 from gatehouse.doctor.found import Found
@@ -43,7 +42,7 @@ async def _visit(broker: MqttSettings, clock: Clock, of: str) -> list[Found]:
         Found.fine(f"broker{of}", f"reached at {broker.address}, MQTT {status.protocol}"),
         _granted(status, broker.topics),
         window(status.protocol, broker.receive_maximum),
-        *_dropped(broker.address, status.dropped_at_broker),
+        _dropped(broker.address, status.dropped_at_broker),
     ]
 
 
@@ -58,12 +57,17 @@ def _granted(status: SourceStatus, topics: tuple[str, ...]) -> Found:
     )
 
 
-def _dropped(address: str, count: int | None) -> Iterator[Found]:
+def _dropped(address: str, count: int | None) -> Found:
     """Warn of what the broker says it has dropped; many brokers do not say."""
-    if count:
-        advice = "raise its queue limits (in mosquitto.conf max_queued_messages 0)"
-        said = f"{address} has dropped {count:,} messages since it started, ours or others'"
-        yield Found.doubtful("broker's queue", f"{said}: {advice}")
+    name = "broker's queue"
+    if count is None:
+        said = f"{address} does not say what it drops; see that its queue of a client away is long"
+        return Found.fine(name, f"{said} (in mosquitto.conf max_queued_messages 0)")
+    if not count:
+        return Found.fine(name, f"{address} has dropped nothing since it started")
+    advice = "raise its queue limits (in mosquitto.conf max_queued_messages 0)"
+    said = f"{address} has dropped {count:,} messages since it started, ours or others'"
+    return Found.doubtful(name, f"{said}: {advice}")
 
 
 def window(protocol: str, receive_maximum: int) -> Found:

@@ -1,5 +1,7 @@
 """The series store: there, ours to write and read, and keeping what is as old as it may be."""
 
+from devices.clock import DAY
+from devices.device_time import OLDEST
 from gatehouse.doctor.found import Found
 from gatehouse.parts import open_series, open_series_schema
 from gatehouse.settings import Settings, SettingsError
@@ -10,7 +12,7 @@ _SHOWN = 3
 
 
 def store(settings: Settings) -> list[Found]:
-    """Write a canary into the store and read it back."""
+    """Write a canary into the store and read it back, and one as old as a reading may be."""
     name = "series store"
     try:
         opened = open_series(settings)
@@ -18,10 +20,16 @@ def store(settings: Settings) -> list[Found]:
         return [Found.wrong(name, str(error))]
     try:
         opened.check()
+        refused = opened.refuses_age(OLDEST)
     except StoreHeld as error:
         return [Found.wrong(name, str(error))]
     finally:
         opened.close()
+    if refused:
+        said = (
+            f"a reading may be {OLDEST // DAY} days old when it comes, and is refused ({refused})"
+        )
+        return [Found.wrong(name, f"{said}: let it keep longer, `gatehouse migrate` says how")]
     kind = settings.series_url.partition(":")[0] if settings.series_url else "embedded"
     return [Found.fine(name, f"{kind}, a canary was written and read back")]
 

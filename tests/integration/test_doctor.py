@@ -13,7 +13,7 @@ from gatehouse.doctor import Found
 from gatehouse.settings import Settings, load
 from tests.command import Run
 from tests.registry_folder import Flat, write_registry
-from tests.servers import Mosquitto, port_answers, wait_until
+from tests.servers import InfluxDB, Mosquitto, port_answers, wait_until
 from tests.service import RunningService
 
 # Apprise's first use imports all its plugins, one of which reads the standard library's imghdr.
@@ -38,6 +38,7 @@ def test_doctor_says_what_is_well_and_what_is_not(
         "broker",
         "subscription",
         "receive window",
+        "broker's queue",
         "series store",
         "state database",
         "registry",
@@ -179,3 +180,21 @@ def test_every_check_runs_whatever_becomes_of_the_others(
         "WRONG two: could not be examined (LookupError: no such thing): please report this",
         "ok    three: well",
     ]
+
+
+def test_a_store_that_keeps_less_than_a_late_reading_is_old_is_wrong(
+    run: Run, tmp_path: Path, influxdb_server: InfluxDB
+) -> None:
+    """Readings come up to seven days late; a shorter retention makes dead letters of them."""
+    lines = {}
+    for name, duration in (("brief", "1d"), ("enough", "20d")):
+        influxdb_server.query(f'CREATE DATABASE "{name}" WITH DURATION {duration}')
+        environment = {
+            "GATEHOUSE_DATA_DIR": str(tmp_path / "data"),
+            "GATEHOUSE_SERIES_URL": f"influxdb1://127.0.0.1:{influxdb_server.port}/{name}",
+        }
+        out = run("doctor", environment=environment).out
+        [lines[name]] = [line for line in out.splitlines() if "series store:" in line]
+    assert lines["brief"].startswith("WRONG series store: a reading may be 7 days old")
+    assert "beyond retention policy" in lines["brief"]
+    assert lines["enough"].startswith("ok")
