@@ -17,10 +17,12 @@ from contextlib import closing
 from pathlib import Path
 
 from ingest.series import open_store
-from tests.bench import reading, taking_in, telegraf
+from tests.bench import reading, storing, taking_in, telegraf
+=======
+>>>>>>> 89aa209 (Measure what a point costs into InfluxDB, beside the client's own batching and against the number of series)
 from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
-from tests.bench.load import garbage
+from tests.bench.load import DEVICES, garbage
 from tests.bench.stand_in import StandIn
 from tests.bench.whole_way import Run, WholeWay
 from tests.servers import InfluxDB, Process, free_port, wait_until
@@ -110,6 +112,10 @@ NAMES = (
     "read_site_month_by_day_ms_influxdb",
     "read_household_month_ms_influxdb",
     "points_exported_per_second_influxdb",
+    "points_per_second_into_influxdb",
+    "cpu_us_a_point_into_influxdb",
+    "points_per_second_by_client",
+    "cpu_us_a_point_by_client",
     "cpu_us_telegraf",
     "demo_console_s",
 )
@@ -128,6 +134,7 @@ def main() -> None:
         results |= _measure_sqlite(folder / "sqlite")
         results |= _measure_streamed(folder / "streamed")
         results |= _measure_reading(folder / "reading")
+        results |= _measure_storing(folder / "storing")
         results |= _measure_telegraf(folder / "telegraf")
         results |= _measure_demo(folder / "demo")
     assert tuple(results) == NAMES
@@ -222,6 +229,7 @@ def _measure_sqlite(folder: Path) -> Results:
         }
 
 
+<<<<<<< HEAD
 def _measure_reading(folder: Path) -> Results:
     """Ask each store that holds a month of 1,300 households."""
     _say(f"a month of {reading.HOUSEHOLDS:,} households in each store ...")
@@ -235,6 +243,22 @@ def _measure_reading(folder: Path) -> Results:
             return results | reading.measure(store, "influxdb")
     finally:
         influxdb.stop()
+
+
+def _measure_storing(folder: Path) -> Results:
+    """Measure our store alone, and what others' users write with, on the same points."""
+    folder.mkdir()
+    _say(f"{MESSAGES:,} points into InfluxDB by our store, and by influxdb-client ...")
+    ours, client = (
+        storing.store(folder / writer, writer, MESSAGES, series=DEVICES)
+        for writer in storing.WRITERS
+    )
+    return {
+        "points_per_second_into_influxdb": ours["per_second"],
+        "cpu_us_a_point_into_influxdb": ours["cpu_us"],
+        "points_per_second_by_client": client["per_second"],
+        "cpu_us_a_point_by_client": client["cpu_us"],
+    }
 
 
 def _measure_telegraf(folder: Path) -> Results:
