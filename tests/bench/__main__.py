@@ -18,8 +18,6 @@ from pathlib import Path
 
 from ingest.series import open_store
 from tests.bench import reading, storing, taking_in, telegraf
-=======
->>>>>>> 89aa209 (Measure what a point costs into InfluxDB, beside the client's own batching and against the number of series)
 from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
 from tests.bench.load import DEVICES, garbage
@@ -229,7 +227,6 @@ def _measure_sqlite(folder: Path) -> Results:
         }
 
 
-<<<<<<< HEAD
 def _measure_reading(folder: Path) -> Results:
     """Ask each store that holds a month of 1,300 households."""
     _say(f"a month of {reading.HOUSEHOLDS:,} households in each store ...")
