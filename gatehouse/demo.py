@@ -36,6 +36,7 @@ from ingest.folder_lock import FolderLock, FolderLocked
 MARK = ".gatehouse-demo"
 """A folder without this file is never emptied. Its lock is held while a demo lives in the folder,
 so it stays where it is when all the rest is deleted."""
+CLOCK_BEHIND_MINUTES = 60
 SERVICE_STOP_S = 1.3
 
 
@@ -168,10 +169,14 @@ class _Demo:
         }
 
     def _configuration(self) -> Path:
-        """Write the demo's ``gatehouse.toml``, so that one in this folder is left out of it."""
+        """Write the demo's ``gatehouse.toml``, so that one in this folder is left out of it.
+
+        In the history its clock moves on by half an hour at a time, so everything seems late.
+        """
         path = self._folder / "gatehouse.toml"
-        version = self._broker.mqtt_version
-        path.write_text(f'zone = "{ZONE.key}"\n\n[mqtt]\nversion = "{version}"\n')
+        mqtt = f'[mqtt]\nversion = "{self._broker.mqtt_version}"\n'
+        device = f"[thresholds.device]\nclock_behind_minutes = {CLOCK_BEHIND_MINUTES}\n"
+        path.write_text(f'zone = "{ZONE.key}"\n\n{mqtt}\n{device}')
         return path
 
     async def _serve(self) -> None:
