@@ -34,15 +34,37 @@ def write_condition(
     stand: Stand,
 ) -> None:
     """Write what returns None where a message block does not apply."""
-    for tests, absent, negated in ((when, "is None", "not "), (unless, "is not None", "")):
+    for tests, negated in ((when, True), (unless, False)):
         if not tests:
             continue
-        if paths := _presence(tests):
-            test = f"{write_get(source, paths, stand)} {absent}"
+        paths = _presence(tests)
+        if isinstance(tests, dict) and not paths and (negated or len(tests) == 1):
+            for path, test in tests.items():
+                _write_refusal(source, _write_test(source, path, test, stand), negated)
+        elif paths:
+            _write_refusal(source, f"{write_get(source, paths, stand)} is not None", negated)
         else:
-            test = f"{negated}{source.name(_any(tests), 'holds')}({stand.scope})"
-        with source.inside(f"if {test}:"):
-            source.line("return None")
+            holds = source.name(_any(tests), "holds")
+            _write_refusal(source, f"{holds}({stand.scope})", negated)
+
+
+def _write_refusal(source: Source, test: str, negated: bool) -> None:
+    with source.inside(f"if {'not ' if negated else ''}({test}):"):
+        source.line("return None")
+
+
+def _write_test(source: Source, path: str, test: object, stand: Stand) -> str:
+    """Write what gets the value of a path; return the expression of its test."""
+    value = write_get(source, path, stand)
+    if test == PRESENT:
+        return f"{value} is not None"
+    text, words = source.name(as_text, "as_text"), source.name(_words(test), "words")
+    return f"{text}({value}) in {words}"
+
+
+def _words(test: object) -> frozenset[str]:
+    words = map(as_text, test if isinstance(test, tuple) else (test,))
+    return frozenset(word for word in words if word is not None)
 
 
 def _presence(tests: Test | Sequence[Test]) -> list[str]:
@@ -88,5 +110,5 @@ def _test(path: str, test: object) -> Condition:
     get = compile_path(path)
     if test == PRESENT:
         return lambda scope: get(scope) is not None
-    words = frozenset(as_text(word) for word in (test if isinstance(test, tuple) else (test,)))
-    return lambda scope: (word := as_text(get(scope))) is not None and word in words
+    words = _words(test)
+    return lambda scope: as_text(get(scope)) in words

@@ -72,16 +72,19 @@ def write_get(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
     value = source.variable("value")
     several = (paths,) if isinstance(paths, str) else tuple(paths)
     of_root = len(several) == 1 and several[0].startswith("/")
-    keys = (several[0].removeprefix("/"),) if of_root else several
-    if not all(is_member(key) for key in keys):
+    chains = [path.removeprefix("/" if of_root else "").split(".") for path in several]
+    if not all(is_member(key) and key != "*" for keys in chains for key in keys):
         source.line(f"{value} = {source.name(compile_paths(paths), 'get')}({stand.scope})")
         return value
     get = "get" if of_root else stand.get
     with ExitStack() as nested:
-        for place, key in enumerate(keys):
+        for place, (key, *deeper) in enumerate(chains):
             if place:
                 nested.enter_context(source.inside(f"if {value} is None:"))
             source.line(f"{value} = {get}({key!r})")
+            for step in deeper:
+                is_object = f"{value}.__class__ is dict"
+                source.line(f"{value} = {value}.get({step!r}) if {is_object} else None")
             with source.inside(f"if {value}.__class__ is str and {value}.strip() in BLANK:"):
                 source.line(f"{value} = None")
     return value
@@ -112,9 +115,15 @@ def compile_templates(texts: str | Sequence[str], topic_names: frozenset[str]) -
     if isinstance(texts, str):
         return compile_template(texts, topic_names)
     getters = tuple(compile_template(text, topic_names) for text in texts)
-    return lambda scope: next(
-        (text for getter in getters if (text := getter(scope)) is not None), None
-    )
+
+    def get(scope: Scope) -> str | None:
+        for getter in getters:  # A generator costs more than the templates.
+            text = getter(scope)
+            if text is not None:
+                return text
+        return None
+
+    return get
 
 
 def compile_template(text: str, topic_names: frozenset[str]) -> TextGetter:
