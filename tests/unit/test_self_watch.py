@@ -395,10 +395,11 @@ def test_a_disk_that_fills_is_told_before_the_intake_stops() -> None:
     assert story("disk_filling", left(1.9), left(2.4), left(2.5)) == [Action.OPEN, Action.CLEAR]
 
 
-def busy(minutes: int, *, every: int = 1, head: int = 10) -> list[ServiceStatus]:
-    """Return so many minutes in each of which, or of which every so-manyth, brings 5 messages."""
+def busy(minutes: int, *, every: int = 1) -> list[ServiceStatus]:
+    """Return so many minutes in which five a minute come, all of them every so many minutes."""
     return [
-        status(at=minute * MINUTE, head=head + minute // every * 5) for minute in range(minutes + 1)
+        status(at=minute * MINUTE, head=10 + minute // every * every * 5)
+        for minute in range(minutes + 1)
     ]
 
 
