@@ -29,6 +29,8 @@ ROUND = 10 * MINUTE
 """From the beginning of a round to that of the next: late points come in crowds."""
 SETTLED = MINUTE
 """What an hour waits after its end for points that are on the way."""
+_PAUSE_S = 60.0
+"""Between two rounds at least, also by a clock that runs faster."""
 _BUDGET_S = 1.0
 _BUSY_SECONDS = 5.0
 _SERIES_AT_ONCE = 100
@@ -47,6 +49,7 @@ class SeriesUpkeep:
         self._open: sqlite3.Connection | None = None
         self._round: Iterator[None] | None = None
         self._began: int | None = None
+        self._rests_until = 0.0
         self._lock = threading.Lock()
 
     def step(self, now: int) -> None:
@@ -65,6 +68,7 @@ class SeriesUpkeep:
         deadline = time.monotonic() + _BUDGET_S
         if self._round is None and self._is_due(now) and self._path.exists():
             self._began, self._round = now, self._work(now)
+            self._rests_until = time.monotonic() + _PAUSE_S
         try:
             while self._round is not None:
                 if next(self._round, self) is self:
@@ -92,7 +96,9 @@ class SeriesUpkeep:
 
     def _is_due(self, now: int) -> bool:
         began = self._began
-        return began is None or now < began or now - began >= ROUND
+        if began is None:
+            return True
+        return time.monotonic() >= self._rests_until and not began <= now < began + ROUND
 
     def _work(self, now: int) -> Iterator[None]:
         """Do one round, a short piece at a time."""

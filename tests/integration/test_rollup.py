@@ -29,7 +29,7 @@ from ingest.point import Point, PointEncoder
 from ingest.retention import Retention
 from ingest.rollup import ROLLUPS, Span, day_offset, window_of
 from ingest.series import Reading, SeriesStore, StoreHeld, open_store
-from ingest.series_upkeep import SETTLED, SeriesUpkeep
+from ingest.series_upkeep import ROUND, SETTLED, SeriesUpkeep
 from tests.servers import InfluxDB, Mosquitto, wait_until
 from tests.service import RunningService
 
@@ -258,6 +258,26 @@ def test_between_its_pieces_the_upkeep_holds_no_lock(
         pieces += 1
     assert pieces > 500
     writer.close()
+    keeper.close()
+
+
+def test_a_round_begins_every_ten_minutes_and_never_at_once(
+    store: SeriesStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by a clock that runs faster, nor twice for the points that come in a crowd."""
+    hour = NOW // HOUR * HOUR - 50 * HOUR
+    keeper = SeriesUpkeep(tmp_path / "series.db", Retention(), offset=CHINA)
+
+    def counted(late: int, now: int) -> list[tuple[int, Any]]:
+        store.write(gate(hour + late))
+        keeper.step(now)
+        return counts(store, Span.HOURLY)
+
+    assert counted(0, NOW) == [(hour, 1)]
+    assert counted(1, NOW + ROUND) == [(hour, 1)]
+    monkeypatch.setattr(keeper, "_rests_until", 0.0)
+    assert counted(2, NOW + ROUND - 1) == [(hour, 1)]
+    assert counted(3, NOW + ROUND) == [(hour, 4)]
     keeper.close()
 
 
