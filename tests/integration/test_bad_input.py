@@ -96,11 +96,11 @@ async def _assert_the_console_shows(service: RunningService, reasons: dict[str, 
         for reason, count in reasons.items():
             page = (await client.get("/dead-letters", params={"reason": reason})).text
             assert f"<strong>{count} message" in page, reason
-            assert ("too large to keep" in page) == (reason == "too_large"), reason
+            assert ("counted, not kept" in page) == (reason == "too_large"), reason
         page = (await client.get("/dead-letters?reason=too_large")).text
         (letter,) = re.findall(r'href="(/dead-letters/\d+)"', page)
         one = (await client.get(letter)).text
         assert f"{20 * MIB:,} bytes" in one or f"{20 * MIB} bytes" in one
-        assert "replay --id" not in one
+        assert "Send through again" not in one
         chinese = await client.get("/dead-letters", headers={"Accept-Language": "zh"})
-        assert "过大，未保留" in chinese.text
+        assert "已计数，未保留" in chinese.text
