@@ -111,12 +111,12 @@ class Connection:
         query: tuple[tuple[str, str], ...] = (),
         content: object = None,
         *,
-        answer_s: float = _ANSWER_S,
+        answer_s: float | None = None,
     ) -> tuple[int, Any]:
         """Make any other request, with ``content`` as JSON; return status and parsed body.
 
         Raises:
-            StoreHeld: The server does not answer within ``answer_s`` seconds.
+            StoreHeld: The server does not answer within ``answer_s`` seconds, 30 where not given.
         """
         body = None if content is None else json.dumps(content).encode()
         answer = self._call(method, path, query, _JSON, body, answer_s=answer_s)
@@ -134,9 +134,10 @@ class Connection:
         headers: dict[str, str],
         body: bytes | None,
         *,
-        answer_s: float = _ANSWER_S,
+        answer_s: float | None = None,
     ) -> _Answer:
         """Make one request; return its answer, whatever it is."""
+        patience = answer_s or _ANSWER_S
         try:
             answer = self._pool.request(
                 method,
@@ -145,10 +146,10 @@ class Connection:
                 headers={**self._headers, **headers},
                 redirect=False,
                 preload_content=False,
-                timeout=Timeout(connect=_CONNECT_S, read=answer_s),
+                timeout=Timeout(connect=_CONNECT_S, read=patience),
             )
             try:
-                said = _read(answer)
+                said = _read(answer, patience)
             finally:
                 answer.close()
         except SSLError as error:
@@ -185,20 +186,20 @@ class Connection:
         )
 
 
-def _read(answer: BaseHTTPResponse) -> bytes:
+def _read(answer: BaseHTTPResponse, seconds: float) -> bytes:
     """Return an answer's body.
 
     Raises:
         OSError: It is too long, or takes too long.
     """
-    deadline = time.monotonic() + _ANSWER_S
+    deadline = time.monotonic() + seconds
     body = bytearray()
     while chunk := answer.read1(2**16):
         body += chunk
         if len(body) > _ANSWER_MAX:
             raise OSError(f"its answer is longer than {_ANSWER_MAX} bytes")
         if time.monotonic() > deadline:
-            raise TimeoutError(f"its answer has not come to an end within {_ANSWER_S:g} s")
+            raise TimeoutError(f"its answer has not come to an end within {seconds:g} s")
     return bytes(body)
 
 

@@ -271,10 +271,12 @@ class InfluxDB:
         self.query(f'CREATE DATABASE "{name}"')
         return f"influxdb1://127.0.0.1:{self.port}/{name}"
 
-    def query(self, influxql: str, *, database: str = "") -> list[dict[str, Any]]:
+    def query(
+        self, influxql: str, *, database: str = "", seconds: float = 30.0
+    ) -> list[dict[str, Any]]:
         """Run InfluxQL and return the series of the first statement."""
         form = urllib.parse.urlencode({"q": influxql, "db": database, "epoch": "ns"}).encode()
-        with urllib.request.urlopen(f"{self.url}/query", form, timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.url}/query", form, timeout=seconds) as answer:
             result = json.load(answer)["results"][0]
         assert "error" not in result, result
         series: list[dict[str, Any]] = result.get("series", [])

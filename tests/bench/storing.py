@@ -52,7 +52,8 @@ def store(folder: Path, writer: str, count: int, *, series: int) -> dict[str, fl
         argv += [str(number) for number in (server.port, count, series)]
         done = run(argv, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
         spent = Cpu.of(server.pid).since(before).microseconds(count)
-        [found] = server.query("SELECT count(celsius) FROM temperature", database=DATABASE)
+        counted = "SELECT count(celsius) FROM temperature"
+        [found] = server.query(counted, database=DATABASE, seconds=PATIENCE_S)
         assert found["values"][0][1] == count, "not every point is there"
         return {**json.loads(done.stdout), "server_cpu_us": spent}
     finally:

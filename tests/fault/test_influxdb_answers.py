@@ -68,7 +68,7 @@ def way(tmp_path: Path, influxdb_server: InfluxDB, recorded: RecordedServer, nam
         ),
         pytest.param(Answer(500, "half", length=900), "does not answer", id="half-an-answer"),
         pytest.param(Answer(0, resets=True), "does not answer", id="reset"),
-        pytest.param(Answer(204, after=0.7), "does not answer", id="too-slow"),
+        pytest.param(Answer(503, after=5.0), "does not answer", id="too-slow"),
         pytest.param(Answer(503, "x" * 50, drips=0.05), "come to an end", id="drips"),
     ],
 )
