@@ -159,6 +159,7 @@ class MessageBlock(Strict):
     nothing: IgnoredReason | None = None
     canonical: bool = False
     root: str | None = None
+    each: Paths | None = None
     device: Paths | None = None
     channel: str | None = None
     time: Paths | Time | None = None

@@ -29,7 +29,7 @@ def write_block(
         with ExitStack() as nested:
             if block.each is not None:
                 patterns = (block.each,) if isinstance(block.each, str) else block.each
-                stand = _write_loop(source, patterns, stand, guarded, nested)
+                stand = write_loop(source, patterns, stand, guarded, nested)
             if applies is not None:
                 holds = source.name(applies, "holds")
                 nested.enter_context(source.inside(f"if {holds}({stand.scope}):"))
@@ -41,7 +41,7 @@ def write_block(
             source.line("found += tuple(several)")
 
 
-def _write_loop(
+def write_loop(
     source: Source,
     patterns: tuple[str, ...],
     stand: Stand,

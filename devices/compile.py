@@ -5,10 +5,11 @@ that the text calls. Nothing looks at a profile again afterwards.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from devices.block import MessageBlock
-from devices.block_reader import write_block
+from devices.block_reader import write_block, write_loop
 from devices.canonical import read_canonical
 from devices.codecs import CODECS, Codec
 from devices.condition import Condition, compile_condition, write_condition
@@ -114,10 +115,14 @@ def _write_blocks(source: Source, block: MessageBlock, stand: Stand, names: froz
         source.line("get_item = item.get if item.__class__ is dict else no_member")
         stand = Stand("item", "get_item", "Scope(document, names, item)")
     source.line("received_at, unsaid = arrival.received_at, arrival.unsaid")
-    origin = write_origin(source, block, stand, names)
     source.line("found = ()")
-    for part in block.observation:
-        write_block(source, part, origin, stand, names)
+    with ExitStack() as nested:
+        if block.each is not None:
+            patterns = (block.each,) if isinstance(block.each, str) else block.each
+            stand = write_loop(source, patterns, stand, nested, nested)
+        origin = write_origin(source, block, stand, names)
+        for part in block.observation:
+            write_block(source, part, origin, stand, names)
     with source.inside("if found:"):
         source.line("return found")
     if block.nothing:

@@ -52,12 +52,13 @@ TEXTS = frozenset({"household"})
 
 
 class Usual(NamedTuple):
-    """What nearly every number is: one under a key, converted or not, and possible."""
+    """What nearly every number is: one under the first of some keys, converted or not, possible."""
 
-    key: str
+    keys: tuple[str, ...]
     conversion: Conversion | None
     low: float
     high: float
+    absent: tuple[float | str, ...] = ()
 
 
 class Field(NamedTuple):
@@ -97,7 +98,13 @@ def write_number(source: Source, usual: Usual, read: str, stand: Stand) -> str:
     """
     value = source.variable("value")
     low, high = source.number(usual.low), source.number(usual.high)
-    source.line(f"{value} = {stand.get}({usual.key!r})")
+    source.line(f"{value} = {stand.get}({usual.keys[0]!r})")
+    for key in usual.keys[1:]:
+        with source.inside(f"if {value} is None:"):
+            source.line(f"{value} = {stand.get}({key!r})")
+    if usual.absent:
+        with source.inside(f"if {value} in {source.name(usual.absent, 'absent')}:"):
+            source.line(f"{value} = None")
     if usual.conversion is not None:
         with source.inside(f"if {value}.__class__ is float or {value}.__class__ is int:"):
             write_convert(source, value, usual.conversion)
@@ -151,9 +158,10 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Field:
             raise DecodeError(DeadLetterReason.OUT_OF_RANGE, where)
         return _whole(value, where) if is_whole else float(value)
 
-    is_usual = isinstance(number.path, str) and is_member(number.path)
-    if is_usual and not (number.absent or unit_from or is_whole):
-        return Field(name, read, Usual(str(number.path), conversion, low, high))
+    keys = (number.path,) if isinstance(number.path, str) else number.path or ()
+    is_usual = bool(keys) and all(is_member(key) for key in keys)
+    if is_usual and not (gaps or unit_from or is_whole):
+        return Field(name, read, Usual(keys, conversion, low, high, tuple(absent)))
     return Field(name, read)
 
 

@@ -6,10 +6,13 @@ RFC 9039, section 3 (device URNs).
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import Annotated, Any
 
 import cbor2
+import msgspec
+from msgspec import Meta
 
 from devices.codecs.plain import read_json
 from devices.outcome import DeadLetterReason, DecodeError
@@ -21,17 +24,42 @@ MAX_CBOR = 64 * 1024
 VERSION = 10
 """The newest version there is; who says a greater one must not be read."""
 
+_Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
+"""Bounded so that the sum of two of them is a number; leaves out NaN and infinity."""
+_Name = Annotated[str, Meta(max_length=256)]
+
+
+class _Bases(msgspec.Struct, gc=False):
+    """What a record adds to itself and to those after it: RFC 8428, table 1."""
+
+    bn: _Name | None = None
+    bt: _Number | None = None
+    bu: str | None = None
+    bv: _Number | None = None
+    bs: _Number | None = None
+
+
+class _Record(_Bases, gc=False):
+    """A record as it was sent."""
+
+    bver: _Number = VERSION
+    n: _Name = ""
+    u: str | None = None
+    t: _Number | None = None
+    v: _Number | None = None
+    s: _Number | None = None
+    vs: object = None
+    vb: object = None
+    vd: object = None
+
+
+_decode = msgspec.json.Decoder(list[_Record]).decode
 _LABELS = {
     -6: "bs", -5: "bv", -4: "bu", -3: "bt", -2: "bn", -1: "bver",
     0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 5: "s", 6: "t", 7: "ut", 8: "vd",
 }  # fmt: skip
-_NUMBERS = frozenset({"bt", "t", "bv", "v", "bs", "s", "bver"})
-_MOST = 1e300
-"""What a number may be, so that the sum of two of them is one; leaves out NaN and infinity."""
-_TEXTS = frozenset({"bn", "n", "bu", "u"})
-_VALUES = frozenset({"v", "vs", "vb", "vd", "s"})
-_MAPS = range(0x80, 0xA0)
-"""First bytes of a CBOR array of less than 2^64 records, or of one that says its length last."""
+_ARRAYS = range(0x80, 0xA0)
+"""First bytes of a CBOR array of less than 2^64 records, or of one that does not say how many."""
 _URN = re.compile(r"(urn:dev:[a-z0-9]+:[^:_/]+)[:_/]?(.*)", re.DOTALL)
 _SAYS_NO_MORE = frozenset(
     {"", "temp", "temperature", "power", "active_power", "energy", "battery", "battery_level"}
@@ -40,101 +68,125 @@ _SAYS_NO_MORE = frozenset(
 
 
 def read_pack(payload: bytes) -> dict[str, Any]:
-    """Return the records of a pack that have a number.
+    """Return the records of a pack.
 
     Returns:
         ``records``: objects with ``thing`` (whose the measurement is: the name up to its last
         slash, a device URN without its component, the base name, or a name with a colon),
-        ``quantity`` (the rest of the name), ``channel`` (the same where it tells more than the unit
-        does), ``unit``, ``value``, ``sum`` and ``time`` (seconds since 1970, or from now on where
-        it is below 2^28). What a record does not say is left out.
+        ``quantity`` (the rest of the name, or else the unit), ``channel`` (the rest of the name
+        where it tells more than the unit does), ``time`` (seconds since 1970, or from now on where
+        it is below 2^28); and the number under its unit, a sum under ``∫`` and the unit of what
+        was summed. What a record does not say is left out.
 
     Raises:
         DecodeError: What JSON is refused for; BAD_ENCODING, this is no CBOR, or not a whole one, or
-            a version or a label that must be understood and is not; MISSING_FIELD, this is no
-            pack; WRONG_TYPE; TOO_LARGE.
+            a version or a label that must be understood and is not; MISSING_FIELD, it has no
+            value; WRONG_TYPE, this is no pack; OUT_OF_RANGE; TOO_LARGE.
     """
-    is_cbor = bool(payload) and payload[0] in _MAPS
-    pack = _read_cbor(payload) if is_cbor else read_json(payload)
-    if not isinstance(pack, list) or not pack:
-        raise DecodeError(DeadLetterReason.MISSING_FIELD, "no SenML pack")
+    is_cbor = bool(payload) and payload[0] in _ARRAYS
+    pack = _read_cbor(payload) if is_cbor else _read_json(payload)
     if len(pack) > MAX_RECORDS:
         raise DecodeError(DeadLetterReason.TOO_LARGE, f"more than {MAX_RECORDS} records")
-    base: dict[str, Any] = {}
-    records = [_resolve(_checked(record), base) for record in pack]
-    if not any(record["has_value"] for record in records):
+    bases = _Bases()
+    records = [_resolve(record, bases) for record in pack]
+    if not any(map(_has_value, pack)):
         raise DecodeError(DeadLetterReason.MISSING_FIELD, "no value in the SenML pack")
-    return {"records": [record for record in records if "value" in record or "sum" in record]}
+    return {"records": records}
 
 
-def _read_cbor(payload: bytes) -> object:
+def _read_json(payload: bytes) -> list[_Record]:
+    try:
+        pack = _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        read_json(payload)
+        raise _refusal(error) from None
+    if b'_"' in payload:
+        for record in msgspec.json.decode(payload):
+            _check_labels(record)
+    return pack
+
+
+def _read_cbor(payload: bytes) -> list[_Record]:
     if len(payload) > MAX_CBOR:
         raise DecodeError(DeadLetterReason.TOO_LARGE, f"more than {MAX_CBOR} bytes of CBOR")
     file = BytesIO(payload)
     try:
-        pack = cbor2.load(file, max_depth=8)
+        said = cbor2.load(file, max_depth=8)
     except (cbor2.CBORDecodeError, ValueError, OverflowError):
         raise DecodeError(DeadLetterReason.BAD_ENCODING, "no CBOR") from None
     if file.read(1):
         raise DecodeError(DeadLetterReason.BAD_ENCODING, "more after the SenML pack")
-    if not isinstance(pack, list):
-        return pack
-    return [_with_names(record) if isinstance(record, dict) else record for record in pack]
+    pack = [_with_names(record) if isinstance(record, dict) else record for record in said]
+    try:
+        return msgspec.convert(pack, list[_Record])
+    except msgspec.ValidationError as error:
+        raise _refusal(error) from None
 
 
-def _with_names(record: dict[object, object]) -> dict[object, object]:
+def _with_names(record: dict[object, object]) -> dict[str, object]:
     """Return a record with the labels of JSON, and plain numbers for decimal fractions."""
-    return {
-        _LABELS.get(key, key) if type(key) is int else key: (
+    named = {
+        _LABELS.get(key, "") if type(key) is int else str(key): (
             float(value) if isinstance(value, Decimal) else value
         )
         for key, value in record.items()
     }
+    _check_labels(named)
+    return named
 
 
-def _checked(record: object) -> dict[str, Any]:
-    """Return a record whose labels are of the type that they have to be.
-
-    Raises:
-        DecodeError: WRONG_TYPE; BAD_ENCODING, it has to be understood, and we do not.
-    """
-    if not isinstance(record, dict):
-        raise DecodeError(DeadLetterReason.MISSING_FIELD, "no SenML record")
-    for label, value in record.items():
-        if label in _NUMBERS:
-            if value.__class__ is not float and value.__class__ is not int:
-                raise DecodeError(DeadLetterReason.WRONG_TYPE, label)
-            if not abs(value) <= _MOST:
-                raise DecodeError(DeadLetterReason.OUT_OF_RANGE, label)
-        elif label in _TEXTS:
-            if value.__class__ is not str:
-                raise DecodeError(DeadLetterReason.WRONG_TYPE, label)
-        elif label.__class__ is str and label[-1:] == "_":
-            raise DecodeError(DeadLetterReason.BAD_ENCODING, "a label that has to be understood")
-    if record.get("bver", VERSION) > VERSION:
-        raise DecodeError(DeadLetterReason.BAD_ENCODING, "a newer version of SenML")
-    return record
+def _check_labels(record: dict[str, object]) -> None:
+    """Refuse what has to be understood and is not."""
+    if any(label.endswith("_") for label in record):
+        raise DecodeError(DeadLetterReason.BAD_ENCODING, "a label that has to be understood")
 
 
-def _resolve(record: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+def _refusal(error: Exception) -> DecodeError:
+    """Return why this is no pack; msgspec names the place, never a value."""
+    words = str(error)
+    is_range = "out of range" in words or "<=" in words or ">=" in words
+    reason = DeadLetterReason.OUT_OF_RANGE if is_range else DeadLetterReason.WRONG_TYPE
+    return DecodeError(reason, f"SenML {words.rpartition('`$')[2].rstrip('`')}".rstrip())
+
+
+def _has_value(record: _Record) -> bool:
+    values = (record.v, record.s, record.vs, record.vb, record.vd)
+    return any(value is not None for value in values)
+
+
+def _resolve(record: _Record, bases: _Bases) -> dict[str, Any]:
     """Return what a record says, the base fields of it and those before it taken into account."""
-    for label in ("bn", "bt", "bu", "bv", "bs"):
-        if label in record:
-            base[label] = record[label]
-    resolved: dict[str, Any] = {"has_value": not _VALUES.isdisjoint(record)}
-    thing, quantity = _split(base.get("bn", ""), record.get("n", ""))
-    resolved["thing"], resolved["quantity"] = thing, quantity
+    if record.bver > VERSION:
+        raise DecodeError(DeadLetterReason.BAD_ENCODING, "a newer version of SenML")
+    _keep_bases(record, bases)
+    unit = record.u or bases.bu or ""
+    resolved: dict[str, Any] = {}
+    if record.v is not None:
+        resolved[unit] = record.v + (bases.bv or 0.0)
+    if record.s is not None:
+        resolved[f"∫{unit}"] = record.s + (bases.bs or 0.0)
+    thing, quantity = _split(bases.bn or "", record.n)
+    resolved["thing"], resolved["quantity"] = thing, quantity or unit
     resolved["channel"] = "" if quantity in _SAYS_NO_MORE else quantity
-    resolved["unit"] = record.get("u") or base.get("bu")
-    if "t" in record or "bt" in base:
-        resolved["time"] = record.get("t", 0) + base.get("bt", 0)
-    if "v" in record:
-        resolved["value"] = record["v"] + base.get("bv", 0)
-    if "s" in record:
-        resolved["sum"] = record["s"] + base.get("bs", 0)
+    if record.t is not None or bases.bt is not None:
+        resolved["time"] = (record.t or 0.0) + (bases.bt or 0.0)
     return resolved
 
 
+def _keep_bases(record: _Record, bases: _Bases) -> None:
+    if record.bn is not None:
+        bases.bn = record.bn
+    if record.bt is not None:
+        bases.bt = record.bt
+    if record.bu is not None:
+        bases.bu = record.bu
+    if record.bv is not None:
+        bases.bv = record.bv
+    if record.bs is not None:
+        bases.bs = record.bs
+
+
+@lru_cache(maxsize=8192)
 def _split(base: str, name: str) -> tuple[str, str]:
     """Return whose a measurement is, and which of its measurements.
 

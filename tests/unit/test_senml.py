@@ -37,53 +37,58 @@ def test_base_fields_hold_for_their_record_and_those_after_it() -> None:
         {"n": "y", "v": 0},
         {"bn": "b:", "bv": 0, "n": "x", "u": "W", "t": -1, "v": 3},
     )
-    assert (first["thing"], first["quantity"], first["unit"]) == ("a", "x", "Cel")
-    assert (first["time"], first["value"], first["sum"]) == (1e9 + 1, 21.5, 7)
-    assert (second["thing"], second["quantity"], second["time"]) == ("a", "y", 1e9)
-    assert (second["unit"], second["value"], "sum" in second) == ("Cel", 20, False)
-    assert (third["thing"], third["unit"], third["time"], third["value"]) == ("b", "W", 1e9 - 1, 3)
+    a, b = {"thing": "a"}, {"thing": "b"}
+    x, y = {"quantity": "x", "channel": "x"}, {"quantity": "y", "channel": "y"}
+    assert first == {**a, **x, "time": 1e9 + 1, "Cel": 21.5, "∫Cel": 7}
+    assert second == {**a, **y, "time": 1e9, "Cel": 20}
+    assert third == {**b, **x, "time": 1e9 - 1, "W": 3}
 
 
 @pytest.mark.parametrize(
-    ("base", "name", "thing", "quantity"),
+    ("base", "name", "thing", "channel"),
     [
         ("", "urn:dev:ow:10e2073a01080063", "urn:dev:ow:10e2073a01080063", ""),
         ("urn:dev:ow:10e2073a01080063", "", "urn:dev:ow:10e2073a01080063", ""),
         ("urn:dev:ow:10e2073a01080063:", "voltage", "urn:dev:ow:10e2073a01080063", "voltage"),
         ("", "urn:dev:ow:10e2073a01080063:voltage", "urn:dev:ow:10e2073a01080063", "voltage"),
         ("", "urn:dev:mac:0024befffe804ff1_l1/power", "urn:dev:mac:0024befffe804ff1", "l1/power"),
-        ("2001:db8::2/", "temperature", "2001:db8::2", "temperature"),
-        ("", "2001:db8::2/temperature", "2001:db8::2", "temperature"),
+        ("2001:db8::2/", "humidity", "2001:db8::2", "humidity"),
+        ("", "2001:db8::2/humidity", "2001:db8::2", "humidity"),
         ("", "2001:db8::3", "2001:db8::3", ""),
         ("some-base-name:", "voltage", "some-base-name", "voltage"),
         ("meter7", "", "meter7", ""),
-        ("", "temperature", "", "temperature"),
+        ("", "temperature", "", ""),
+        ("", "attic", "", "attic"),
     ],
 )
-def test_a_name_says_whose_and_what(base: str, name: str, thing: str, quantity: str) -> None:
+def test_a_name_says_whose_and_what(base: str, name: str, thing: str, channel: str) -> None:
     """Device URNs, paths, base names; a plain word is a quantity of whoever owns the topic."""
     record = {key: value for key, value in (("bn", base), ("n", name)) if value}
     [found] = read({**record, "u": "V", "v": 1})
-    assert (found["thing"], found["quantity"]) == (thing, quantity)
+    assert (found["thing"], found["channel"]) == (thing, channel)
 
 
-def test_records_without_a_number_are_left_out() -> None:
-    """Texts, truths and data are values that we do not read."""
-    assert read({"n": "a:b", "vs": "x"}, {"n": "a:c", "vb": True}, {"n": "a:d", "vd": "AA"}) == []
+def test_texts_truths_and_data_are_not_read() -> None:
+    """They are values, so this is a pack; they are no numbers, so they stand under no unit."""
+    for value in ({"vs": "x"}, {"vb": True}, {"vd": "AA"}):
+        [found] = read({"n": "a/b", "u": "Cel", **value})
+        assert found == {"thing": "a", "quantity": "b", "channel": "b"}
 
 
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
         (b"[]", DeadLetterReason.MISSING_FIELD),
-        (b"{}", DeadLetterReason.MISSING_FIELD),
-        (b"[1]", DeadLetterReason.MISSING_FIELD),
+        (b"{}", DeadLetterReason.WRONG_TYPE),
+        (b"[1]", DeadLetterReason.WRONG_TYPE),
         (b'[{"temperature":21.5}]', DeadLetterReason.MISSING_FIELD),
         (b'[{"bn":"a:","n":"b"}]', DeadLetterReason.MISSING_FIELD),
         (b'[{"n":"a:b","v":"21"}]', DeadLetterReason.WRONG_TYPE),
         (b'[{"n":"a:b","v":true}]', DeadLetterReason.WRONG_TYPE),
         (b'[{"n":1,"v":21}]', DeadLetterReason.WRONG_TYPE),
         (b'[{"n":"a:b","v":1,"t":1e301}]', DeadLetterReason.OUT_OF_RANGE),
+        (b'[{"n":"a:b","v":1,"t":1e400}]', DeadLetterReason.OUT_OF_RANGE),
+        (json.dumps([{"n": "a" * 300, "v": 1}]).encode(), DeadLetterReason.OUT_OF_RANGE),
         (b'[{"bver":11,"n":"a:b","v":1}]', DeadLetterReason.BAD_ENCODING),
         (b'[{"n":"a:b","v":1,"new_":1}]', DeadLetterReason.BAD_ENCODING),
         (b'[{"n":"a:b"', DeadLetterReason.BAD_JSON),
