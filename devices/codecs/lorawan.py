@@ -8,7 +8,9 @@ Sources: ChirpStack integration.proto and v3's objectJSON; The Things Stack, Dat
 import binascii
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
+
+import msgspec
 
 from devices.codecs.lorawan_frame import read_dragino_lht65, read_elsys, read_milesight
 from devices.codecs.plain import read_json
@@ -69,15 +71,54 @@ _THE_THINGS_STACK = _Envelope(
 )
 
 
+class _ChirpStack(TypedDict, total=False):
+    """What is asked of an event: all else, and that is most of it, is passed over unread."""
+
+    deduplicationId: Any
+    time: Any
+    deviceInfo: Any
+    fCnt: Any
+    fPort: Any
+    data: Any
+    object: Any
+    objectJSON: Any
+    rxInfo: Any
+
+
+class _Uplink(TypedDict, total=False):
+    session_key_id: Any
+    f_cnt: Any
+    f_port: Any
+    frm_payload: Any
+    decoded_payload: Any
+    normalized_payload: Any
+    rx_metadata: Any
+    version_ids: Any
+    last_battery_percentage: Any
+    received_at: Any
+
+
+class _TheThingsStack(TypedDict, total=False):
+    """The same of The Things Stack."""
+
+    end_device_ids: Any
+    received_at: Any
+    uplink_message: _Uplink
+
+
+_decode_chirpstack = msgspec.json.Decoder(_ChirpStack).decode
+_decode_the_things_stack = msgspec.json.Decoder(_TheThingsStack).decode
+
+
 def read_chirpstack_uplink(payload: bytes) -> object:
     """Return an ``up`` event of ChirpStack, always with an ``object`` where there is a frame.
 
     Raises:
-        DecodeError: What JSON is refused for; MISSING_FIELD, nobody has decoded the frame and no
-            layout of it is known; BAD_ENCODING, the frame is not what its layout says.
+        DecodeError: What JSON is refused for; WRONG_TYPE; MISSING_FIELD, nobody has decoded the
+            frame and no layout of it is known; BAD_ENCODING, the frame is not what its layout says.
     """
-    event = read_json(payload)
-    if isinstance(event, dict) and isinstance(event.get("objectJSON"), str):
+    event = _read(payload, _decode_chirpstack)
+    if isinstance(event.get("objectJSON"), str):
         event["object"] = read_json(event["objectJSON"].encode() or b"{}")
     return _with_object(event, _CHIRPSTACK)
 
@@ -85,13 +126,30 @@ def read_chirpstack_uplink(payload: bytes) -> object:
 def read_the_things_stack_uplink(payload: bytes) -> object:
     """Return an uplink of The Things Stack, with a ``decoded_payload`` where there is a frame.
 
+    The air's temperature of a normalized payload is its ``air_temperature``.
+
     Raises:
         DecodeError: As :func:`read_chirpstack_uplink`.
     """
-    return _with_object(read_json(payload), _THE_THINGS_STACK)
+    message = _with_object(_read(payload, _decode_the_things_stack), _THE_THINGS_STACK)
+    uplink = message.get("uplink_message", {})
+    decoded = uplink.get("decoded_payload")
+    celsius = follow(uplink.get("normalized_payload"), ("0", "air", "temperature"))
+    if celsius is not None and isinstance(decoded, dict):
+        decoded["air_temperature"] = celsius
+    return message
 
 
-def _with_object(message: object, envelope: _Envelope) -> object:
+def _read(payload: bytes, decode: Callable[[bytes], Any]) -> dict[str, Any]:
+    try:
+        message: dict[str, Any] = decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        read_json(payload)
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, "no uplink") from None
+    return message
+
+
+def _with_object(message: dict[str, Any], envelope: _Envelope) -> dict[str, Any]:
     holder = follow(message, envelope.holder)
     if not isinstance(holder, dict) or holder.get(envelope.decoded):
         return message
