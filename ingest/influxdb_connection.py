@@ -170,7 +170,10 @@ class Connection:
                 f"and GATEHOUSE_SERIES_TOKEN, and that they may read and write {database}"
             )
         if status == 404 or "retention policy not found" in words:
-            return f"{self.name} has no {database} ({status}{said}); create it there"
+            return (
+                f"{self.name} has no {database} ({status}{said}); create it there; where it was "
+                "dropped, gatehouse series rebuild --to writes what the journal still has"
+            )
         if any(limit in words for limit in _LIMITS):
             return f"{self.name} has reached a limit of its configuration ({words}); raise it"
         if "no space left" in words:
