@@ -103,6 +103,7 @@ class _TheThingsStack(TypedDict, total=False):
 
     end_device_ids: Any
     received_at: Any
+    simulated: Any
     uplink_message: _Uplink
 
 
@@ -113,6 +114,8 @@ _decode_the_things_stack = msgspec.json.Decoder(_TheThingsStack).decode
 def read_chirpstack_uplink(payload: bytes) -> object:
     """Return an ``up`` event of ChirpStack, always with an ``object`` where there is a frame.
 
+    The object and the time of version 3 stand where version 4 has them.
+
     Raises:
         DecodeError: What JSON is refused for; WRONG_TYPE; MISSING_FIELD, nobody has decoded the
             frame and no layout of it is known; BAD_ENCODING, the frame is not what its layout says.
@@ -120,18 +123,24 @@ def read_chirpstack_uplink(payload: bytes) -> object:
     event = _read(payload, _decode_chirpstack)
     if isinstance(event.get("objectJSON"), str):
         event["object"] = read_json(event["objectJSON"].encode() or b"{}")
+    if "time" not in event:
+        event["time"] = follow(event.get("rxInfo"), ("0", "time"))
     return _with_object(event, _CHIRPSTACK)
 
 
 def read_the_things_stack_uplink(payload: bytes) -> object:
     """Return an uplink of The Things Stack, with a ``decoded_payload`` where there is a frame.
 
-    The air's temperature of a normalized payload is its ``air_temperature``.
+    The air's temperature of a normalized payload is its ``air_temperature``. A message that
+    somebody simulated is left as it is.
 
     Raises:
         DecodeError: As :func:`read_chirpstack_uplink`.
     """
-    message = _with_object(_read(payload, _decode_the_things_stack), _THE_THINGS_STACK)
+    message = _read(payload, _decode_the_things_stack)
+    if message.get("simulated"):
+        return message
+    message = _with_object(message, _THE_THINGS_STACK)
     uplink = message.get("uplink_message", {})
     decoded = uplink.get("decoded_payload")
     celsius = follow(uplink.get("normalized_payload"), ("0", "air", "temperature"))
