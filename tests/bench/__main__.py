@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ingest.series import open_store
-from tests.bench import reading, storing, taking_in, telegraf
+from tests.bench import decoding, reading, storing, taking_in, telegraf
 from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
 from tests.bench.load import DEVICES, garbage
@@ -47,6 +47,7 @@ BUDGETS = {
     "publish_to_readable_p99_ms": "<= 1,000",
     "observation_to_page_p99_ms": "<= 1,000",
     "demo_console_s": "<= 10",
+    **dict.fromkeys(decoding.names(), "<= 2.5"),
 }
 
 NAMES = (
@@ -56,6 +57,7 @@ NAMES = (
     "load_average",
     "python_loop_ns",
     "messages",
+    *decoding.names(),
     "cpu_us_socket_to_ack",
     "messages_per_second_socket_to_ack",
     "messages_per_second_stock_broker",
@@ -127,6 +129,8 @@ def main() -> None:
     results: Results = {**describe_machine(), "messages": MESSAGES}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        _say("examples of every family decoded ...")
+        results |= decoding.measure()
         results |= _measure_intake(folder / "intake")
         results |= _measure_influxdb(folder / "influxdb")
         results |= _measure_sqlite(folder / "sqlite")

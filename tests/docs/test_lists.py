@@ -95,7 +95,9 @@ def test_numbers_of_the_bench_are_the_ones_described() -> None:
     table = read("tests/README.md").partition("## The bench")[2]
     rows = [line for line in table.splitlines() if line.startswith("| `")]
     described = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
-    assert described == set(NAMES)
+    by_family = {name for name in NAMES if name.startswith("decode_us.")}
+    assert "`decode_us.<family>`" in table
+    assert described == set(NAMES) - by_family
 
 
 @pytest.mark.parametrize("file", FILES)
