@@ -59,3 +59,10 @@ audit = Table(
     Column("reason", String(200), nullable=False),
 )
 Index("audit_by_object", audit.c.object, audit.c.id)
+ignored_candidate = Table(
+    "ignored_candidate",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+"""Unknown devices that are left out of what is proposed; who said so stands in the audit."""
