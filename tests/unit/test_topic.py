@@ -54,6 +54,12 @@ def test_literal_levels_win() -> None:
     assert [pattern for pattern, _ in find("f/x-heart", *patterns)] == patterns[::-1]
 
 
+def test_what_takes_any_topic_comes_last() -> None:
+    """A name for several levels goes before ``#``, whichever was added first."""
+    found = find("a/b/json", "#", "{device+}/json")
+    assert [pattern for pattern, _ in found] == ["{device+}/json", "#"]
+
+
 @pytest.mark.parametrize(
     "pattern", ["a/{b", "a/{B}", "a//b", "#/a", "a+/b", "{a}{b}", "", "a/" * 40]
 )
