@@ -6,9 +6,9 @@ from contextlib import ExitStack
 import msgspec
 
 from devices.block import Block
-from devices.condition import compile_condition
+from devices.condition import write_tests
 from devices.device_time import Arrival
-from devices.field import compile_fields, write_number
+from devices.field import compile_fields
 from devices.kind import KINDS, Kind, Values
 from devices.origin import Origin, write_own_origin
 from devices.path import compile_loop, is_member
@@ -24,15 +24,13 @@ def write_block(
     Raises:
         ValueError: A unit or a word is none that we know; says which.
     """
-    applies = compile_condition(block.when, block.unless)
     with ExitStack() as guarded:
         with ExitStack() as nested:
             if block.each is not None:
                 patterns = (block.each,) if isinstance(block.each, str) else block.each
                 stand = write_loop(source, patterns, stand, guarded, nested)
-            if applies is not None:
-                holds = source.name(applies, "holds")
-                nested.enter_context(source.inside(f"if {holds}({stand.scope}):"))
+            for test in write_tests(source, block.when, block.unless, stand):
+                nested.enter_context(source.inside(f"if {test}:"))
             made = _write_one(source, block, origin, stand, names, nested)
             if made:
                 each = block.each is not None
@@ -70,7 +68,7 @@ def write_loop(
         nested.enter_context(source.inside(f"for {loop} in {loops}:"))
     nested.enter_context(source.inside(f"for {key}, {item} in {loop}({stand.item}):"))
     source.line(f"{get} = {item}.get if {item}.__class__ is dict else no_member")
-    return Stand(item, get, f"Scope(document, names, {item}, {key})")
+    return Stand(item, get, f"Scope(document, names, {item}, {key})", key)
 
 
 def _write_one(
@@ -89,13 +87,7 @@ def _write_one(
         source.line("pass")  # The block says nothing, so nothing comes of it.
         return ""
     for field in fields:
-        read = source.name(field.read, field.name)
-        if field.usual is not None:
-            value = write_number(source, field.usual, read, stand)
-        else:
-            value = source.variable("value")
-            source.line(f"{value} = {read}({stand.scope})")
-        values[field.name] = value
+        value = values[field.name] = field.write(source, stand)
         if field.name == kind.needs:
             nested.enter_context(source.inside(f"if {value} is not None:"))
     if not (constants or kind.needs or kind.is_empty_enough):

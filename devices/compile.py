@@ -12,12 +12,12 @@ from devices.block import MessageBlock
 from devices.block_reader import write_block, write_loop
 from devices.canonical import read_canonical
 from devices.codecs import CODECS, Codec
-from devices.condition import Condition, compile_condition, write_condition
+from devices.condition import Condition, compile_condition, write_tests
 from devices.device_time import Arrival, judge_time
 from devices.observation import Observation
 from devices.origin import write_origin
 from devices.outcome import DeadLetterReason, DecodeError, Ignored
-from devices.path import BLANK, Scope, checked_id, write_get
+from devices.path import BLANK, Scope, as_text, checked_id, write_get
 from devices.profile import Profile, ProfileError
 from devices.reply import Answer, compile_reply
 from devices.source import Source, Stand, no_member
@@ -27,6 +27,7 @@ _KNOWN: dict[str, object] = {
     "BLANK": BLANK,
     "DecodeError": DecodeError,
     "Scope": Scope,
+    "as_text": as_text,
     "checked_id": checked_id,
     "judge_time": judge_time,
     "no_member": no_member,
@@ -97,7 +98,9 @@ def _compile_read(title: str, block: MessageBlock, names: frozenset[str]) -> Mes
     source = Source(title, "document", "names", "arrival", known=_KNOWN)
     document = Stand("document", "get", "Scope(document, names, document)")
     source.line("get = document.get if document.__class__ is dict else no_member")
-    write_condition(source, block.when, block.unless, document)
+    for test in write_tests(source, block.when, block.unless, document):
+        with source.inside(f"if not ({test}):"):
+            source.line("return None")
     if block.ignore is not None:
         source.line(f"return {source.name(Ignored(block.ignore), 'ignored')}")
     elif block.canonical:

@@ -1,9 +1,9 @@
 """Conditions of a profile: which payloads, and which items of a loop, a block is about."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from devices.block import Test
-from devices.path import Scope, as_text, compile_path, compile_paths, write_get
+from devices.path import Scope, as_text, compile_path, compile_paths, write_get, write_text
 from devices.source import Source, Stand
 
 Condition = Callable[[Scope], bool]
@@ -27,39 +27,36 @@ def compile_condition(
     return lambda scope: wanted(scope) and not unwanted(scope)
 
 
-def write_condition(
+def write_tests(
     source: Source,
     when: Test | Sequence[Test] | None,
     unless: Test | Sequence[Test] | None,
     stand: Stand,
-) -> None:
-    """Write what returns None where a message block does not apply."""
-    for tests, negated in ((when, True), (unless, False)):
+) -> Iterator[str]:
+    """Write what a block's tests need; yield the expressions that are all true where it applies.
+
+    What the next one needs is written when it is asked for: the caller may go on inside the test.
+    """
+    for tests, negated in ((when, False), (unless, True)):
         if not tests:
             continue
         paths = _presence(tests)
-        if isinstance(tests, dict) and not paths and (negated or len(tests) == 1):
+        if paths:
+            yield f"{write_get(source, paths, stand)} is {'' if negated else 'not '}None"
+        elif isinstance(tests, dict) and (not negated or len(tests) == 1):
             for path, test in tests.items():
-                _write_refusal(source, _write_test(source, path, test, stand), negated)
-        elif paths:
-            _write_refusal(source, f"{write_get(source, paths, stand)} is not None", negated)
+                yield _write_test(source, path, test, stand, negated)
         else:
             holds = source.name(_any(tests), "holds")
-            _write_refusal(source, f"{holds}({stand.scope})", negated)
+            yield f"{'not ' if negated else ''}{holds}({stand.scope})"
 
 
-def _write_refusal(source: Source, test: str, negated: bool) -> None:
-    with source.inside(f"if {'not ' if negated else ''}({test}):"):
-        source.line("return None")
-
-
-def _write_test(source: Source, path: str, test: object, stand: Stand) -> str:
+def _write_test(source: Source, path: str, test: object, stand: Stand, negated: bool) -> str:
     """Write what gets the value of a path; return the expression of its test."""
-    value = write_get(source, path, stand)
     if test == PRESENT:
-        return f"{value} is not None"
-    text, words = source.name(as_text, "as_text"), source.name(_words(test), "words")
-    return f"{text}({value}) in {words}"
+        return f"{write_get(source, path, stand)} is {'' if negated else 'not '}None"
+    words = source.name(_words(test), "words")
+    return f"{write_text(source, path, stand)} {'not ' if negated else ''}in {words}"
 
 
 def _words(test: object) -> frozenset[str]:

@@ -1,10 +1,11 @@
-"""The fields of an observation's block: what reads each, or writes what reads it.
+"""The fields of an observation's block, and what writes what reads each.
 
-A reader gives a value, None where it is absent.
+What is usual is written out; the rest is a reader, which gives a value, None where it is absent.
 """
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 from devices.block import Block, Number, Paths, Word
@@ -25,10 +26,20 @@ from devices.measure import (
 )
 from devices.observation import BodySite, Credential, CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, DecodeError
-from devices.path import Getter, Scope, as_text, compile_paths, compile_template, is_member
+from devices.path import (
+    Getter,
+    Scope,
+    compile_paths,
+    is_writable,
+    write_get,
+    write_raw,
+    write_text,
+)
 from devices.source import Source, Stand
+from devices.template import write_template
 
 Reader = Callable[[Scope], Any]
+Writer = Callable[[Source, Stand], str]
 
 MEASURES: dict[str, Measure] = {
     "celsius": CELSIUS,
@@ -51,22 +62,24 @@ FLAGS = frozenset({"stranger", "mask", "lit", "online"})
 TEXTS = frozenset({"household"})
 
 
-class Usual(NamedTuple):
-    """What nearly every number is: one under the first of some keys, converted or not, possible."""
+class Field(NamedTuple):
+    """A field of an observation, and what writes what reads it.
 
-    keys: tuple[str, ...]
+    ``write`` returns the variable that holds the value then, None where it is absent.
+    """
+
+    name: str
+    write: Writer
+
+
+class _Usual(NamedTuple):
+    """What nearly every number is: under the first of some keys, converted or not, possible."""
+
+    paths: tuple[str, ...]
     conversion: Conversion | None
     low: float
     high: float
-    absent: tuple[float | str, ...] = ()
-
-
-class Field(NamedTuple):
-    """A field of an observation: its reader, and how it is read where it is the usual number."""
-
-    name: str
-    read: Reader
-    usual: Usual | None = None
+    absent: tuple[float | str, ...]
 
 
 def compile_fields(block: Block, names: frozenset[str]) -> tuple[dict[str, Any], tuple[Field, ...]]:
@@ -90,18 +103,10 @@ def compile_fields(block: Block, names: frozenset[str]) -> tuple[dict[str, Any],
     return constants, tuple(fields)
 
 
-def write_number(source: Source, usual: Usual, read: str, stand: Stand) -> str:
-    """Write what reads a usual number; all else is left to its reader, named ``read``.
-
-    Returns:
-        The variable that holds it then, None where it is absent.
-    """
-    value = source.variable("value")
+def _write_number(usual: _Usual, read: Reader, source: Source, stand: Stand) -> str:
+    """Write what reads a usual number; all else is left to its reader."""
+    value = write_raw(source, usual.paths, stand)
     low, high = source.number(usual.low), source.number(usual.high)
-    source.line(f"{value} = {stand.get}({usual.keys[0]!r})")
-    for key in usual.keys[1:]:
-        with source.inside(f"if {value} is None:"):
-            source.line(f"{value} = {stand.get}({key!r})")
     if usual.absent:
         with source.inside(f"if {value} in {source.name(usual.absent, 'absent')}:"):
             source.line(f"{value} = None")
@@ -113,7 +118,14 @@ def write_number(source: Source, usual: Usual, read: str, stand: Stand) -> str:
     with source.inside(f"elif {value}.__class__ is int and {low} <= {value} <= {high}:"):
         source.line(f"{value} = float({value})")
     with source.inside(f"elif {value} is not None:"):
-        source.line(f"{value} = {read}({stand.scope})")
+        source.line(f"{value} = {source.name(read, 'read')}({stand.scope})")
+    return value
+
+
+def _write_rare(read: Reader, source: Source, stand: Stand) -> str:
+    """Write that a callable reads a field."""
+    value = source.variable("value")
+    source.line(f"{value} = {source.name(read, 'read')}({stand.scope})")
     return value
 
 
@@ -125,7 +137,7 @@ def _compile_field(name: str, said: Any, names: frozenset[str]) -> Field:
         return Field(name, _compile_choice(name, said, CHOICES[name]))
     if name in FLAGS:
         return Field(name, _compile_flag(name, said))
-    return Field(name, compile_template(said, names))
+    return Field(name, lambda source, stand: write_template(source, said, stand, names))
 
 
 def _compile_number(name: str, number: Number, measure: Measure) -> Field:
@@ -158,11 +170,11 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Field:
             raise DecodeError(DeadLetterReason.OUT_OF_RANGE, where)
         return _whole(value, where) if is_whole else float(value)
 
-    keys = (number.path,) if isinstance(number.path, str) else number.path or ()
-    is_usual = bool(keys) and all(is_member(key) for key in keys)
-    if is_usual and not (gaps or unit_from or is_whole):
-        return Field(name, read, Usual(keys, conversion, low, high, tuple(absent)))
-    return Field(name, read)
+    paths = (number.path,) if isinstance(number.path, str) else number.path or ()
+    if paths and is_writable(paths) and not (gaps or unit_from or is_whole):
+        usual = _Usual(paths, conversion, low, high, tuple(absent))
+        return Field(name, partial(_write_number, usual, read))
+    return Field(name, partial(_write_rare, read))
 
 
 def _compile_sum(paths: tuple[str, ...], name: str) -> Getter:
@@ -233,10 +245,10 @@ def _compile_unit(
     return conversion
 
 
-def _compile_choice(name: str, said: Word, choices: type[StrEnum]) -> Reader:
+def _compile_choice(name: str, said: Word, choices: type[StrEnum]) -> Writer:
     words = {word: _choice(name, value, choices) for word, value in (said.map or {}).items()}
     other = None if said.other is None else _choice(name, said.other, choices)
-    return _compile_map(said.path, words, other)
+    return partial(_write_word, said.path, words, other)
 
 
 def _choice(name: str, word: str | bool, choices: type[StrEnum]) -> StrEnum:
@@ -246,32 +258,35 @@ def _choice(name: str, word: str | bool, choices: type[StrEnum]) -> StrEnum:
         raise ValueError(f"{name}: {word!r} is none of {', '.join(choices)}") from None
 
 
-def _compile_flag(name: str, said: str | Word) -> Reader:
+def _compile_flag(name: str, said: str | Word) -> Writer:
     if isinstance(said, Word) and said.map is not None:
         words = [value for value in (*said.map.values(), said.other) if isinstance(value, str)]
         if words:
             raise ValueError(f"{name}: {words[0]!r} is neither true nor false")
-        return _compile_map(said.path, said.map, said.other)
-    get = compile_paths(said.path if isinstance(said, Word) else said)
-
-    def read(scope: Scope) -> bool | None:
-        value = get(scope)
-        if value is None:
-            return None
-        if isinstance(value, bool):
-            return value
-        if value in ("true", "false"):  # A list is in no set.
-            return value == "true"
-        raise DecodeError(DeadLetterReason.WRONG_TYPE, name)
-
-    return read
+        return partial(_write_word, said.path, said.map, said.other)
+    return partial(_write_flag, name, said.path if isinstance(said, Word) else said)
 
 
-def _compile_map(paths: Paths, words: Mapping[str, object], other: object) -> Reader:
-    get = compile_paths(paths)
+def _write_word(
+    paths: Paths, words: Mapping[str, object], other: object, source: Source, stand: Stand
+) -> str:
+    """Write what finds the meaning of a word."""
+    value = write_text(source, paths, stand)
+    with source.inside(f"if {value} is not None:"):
+        meaning, unknown = source.name(words.get, "meaning"), source.name(other, "other")
+        source.line(f"{value} = {meaning}({value}, {unknown})")
+    return value
 
-    def read(scope: Scope) -> object:
-        word = as_text(get(scope))
-        return None if word is None else words.get(word, other)
 
-    return read
+def _write_flag(name: str, paths: Paths, source: Source, stand: Stand) -> str:
+    """Write what reads a boolean, or the word for one."""
+    value = write_get(source, paths, stand)
+    with source.inside(f"if {value} is not None and {value}.__class__ is not bool:"):
+        source.line(f"{value} = {source.name(_flag, 'flag')}({value}, {name!r})")
+    return value
+
+
+def _flag(value: object, name: str) -> bool:
+    if value in ("true", "false"):  # A list is in no set.
+        return value == "true"
+    raise DecodeError(DeadLetterReason.WRONG_TYPE, name)

@@ -1,20 +1,14 @@
 """Whose an observation is, and when it was: what a message says once for all it gives."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from devices.block import Block, MessageBlock, Paths, Time
 from devices.device_time import Arrival, count_from_arrival
-from devices.outcome import DeadLetterReason, DecodeError
-from devices.path import (
-    Scope,
-    TextGetter,
-    checked_id,
-    compile_template,
-    compile_templates,
-    write_get,
-)
+from devices.outcome import DeadLetterReason
+from devices.path import write_get
 from devices.source import Source, Stand
+from devices.template import write_template
 
 
 class Origin(NamedTuple):
@@ -61,9 +55,7 @@ def write_own_origin(
     moment = origin.observed_at, origin.time_source, origin.said_at
     recognised = origin.subject, origin.is_stranger
     if block.device:
-        device = source.variable("device")
-        read = source.name(_required(compile_templates(block.device, names)), "device")
-        source.line(f"{device} = {read}({stand.scope})")
+        device = _write_named(source, block.device, stand, names)
     if block.time:
         moment = _write_moment(source, block.time, stand, device)
     if block.channel is not None:
@@ -76,11 +68,10 @@ def write_own_origin(
 
 
 def _write_device(source: Source, block: MessageBlock, stand: Stand, names: frozenset[str]) -> str:
-    device = source.variable("device")
     if block.device:
-        read = source.name(_required(compile_templates(block.device, names)), "device")
-        source.line(f"{device} = {read}({stand.scope})")
+        device = _write_named(source, block.device, stand, names)
     elif "device" in names:
+        device = source.variable("device")
         source.line(f"{device} = names['device']")
     elif all(part.device for part in block.observation):
         return "''"
@@ -114,17 +105,15 @@ def _write_moment(
 def _write_channel(source: Source, said: str, stand: Stand, names: frozenset[str]) -> str:
     if not said:
         return "''"
-    channel = source.variable("channel")
-    get = source.name(compile_template(said, names), "channel")
-    source.line(f"{channel} = checked_id({get}({stand.scope}) or '', 'channel')")
+    channel = write_template(source, said, stand, names)
+    source.line(f"{channel} = checked_id({channel} or '', 'channel')")
     return channel
 
 
 def _write_event(source: Source, said: str, stand: Stand, names: frozenset[str]) -> str:
-    event = source.variable("event")
-    get = source.name(compile_template(said, names), "event")
-    source.line(f"{event} = {get}({stand.scope})")
-    source.line(f"{event} = None if {event} is None else checked_id({event}, 'event_id')")
+    event = write_template(source, said, stand, names)
+    with source.inside(f"if {event} is not None:"):
+        source.line(f"{event} = checked_id({event}, 'event_id')")
     return event
 
 
@@ -133,29 +122,27 @@ def _write_person(
 ) -> tuple[str, str]:
     """Write what finds whom the device recognised; return where subject and stranger stand then."""
     subject, is_stranger = source.variable("subject"), source.variable("is_stranger")
-    recognise = source.name(_compile_person(compile_templates(said, names)), "person")
-    source.line(f"{subject}, {is_stranger} = {recognise}({stand.scope}, arrival)")
+    known_as = write_template(source, said, stand, names)
+    recognise = source.name(_recognise, "recognise")
+    source.line(f"{subject}, {is_stranger} = {recognise}({known_as}, arrival)")
     return subject, is_stranger
 
 
-def _required(get: TextGetter) -> Callable[[Scope], str]:
-    def read(scope: Scope) -> str:
-        text = get(scope)
-        if text is None:
-            raise DecodeError(DeadLetterReason.MISSING_FIELD, "device")
-        return checked_id(text, "device")
+def _write_named(
+    source: Source, said: str | Sequence[str], stand: Stand, names: frozenset[str]
+) -> str:
+    """Write what finds a device's id, and that there must be one."""
+    device = write_template(source, said, stand, names)
+    missing = source.name(DeadLetterReason.MISSING_FIELD, "reason")
+    with source.inside(f"if {device} is None:"):
+        source.line(f"raise DecodeError({missing}, 'device')")
+    source.line(f"{device} = checked_id({device}, 'device')")
+    return device
 
-    return read
 
-
-def _compile_person(get: TextGetter) -> Callable[[Scope, Arrival], tuple[str | None, bool]]:
-    """Return what finds the subject of whom a device names, and whether no register has them."""
-
-    def recognise(scope: Scope, arrival: Arrival) -> tuple[str | None, bool]:
-        external_id = get(scope)
-        if external_id is None or arrival.registry is None:
-            return None, False
-        subject = arrival.registry.subject_of(external_id)
-        return subject, subject is None
-
-    return recognise
+def _recognise(known_as: str | None, arrival: Arrival) -> tuple[str | None, bool]:
+    """Return the subject of whom a device knows by an id, and whether no register has them."""
+    if known_as is None or arrival.registry is None:
+        return None, False
+    subject = arrival.registry.subject_of(known_as)
+    return subject, subject is None

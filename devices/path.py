@@ -1,4 +1,4 @@
-"""Ways into a decoded payload: paths, templates and loops, compiled once to plain callables.
+"""Ways into a decoded payload: paths and loops, compiled once to plain callables.
 
 A path is keys and array places with dots between (``person.temperatur``, ``Power.0``); ``.`` is
 the whole, a star before the last key is any member (``*.Total_in``), a name in braces is one of the
@@ -6,7 +6,6 @@ topic, and one that begins with ``/`` starts at the payload's root where others 
 item. What is not there, and JSON's null, are None: absent. So are the texts in ``BLANK``.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -21,7 +20,6 @@ MAX_ID = 128
 """Characters of a device's, a channel's or an event's id; the registry's column is as long."""
 
 BLANK = frozenset({"", "-", "--", "---", "nan", "-nan", "NaN"})
-_NAME_OR_PATH = re.compile(r"\{([^{}]+)\}")
 
 
 class Scope(msgspec.Struct, gc=False):
@@ -35,7 +33,6 @@ class Scope(msgspec.Struct, gc=False):
 
 Getter = Callable[[Scope], object]
 """Gets the value of a path; None where it is absent."""
-TextGetter = Callable[[Scope], str | None]
 
 
 def compile_path(path: str) -> Getter:
@@ -70,23 +67,71 @@ def write_get(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
         The variable that holds it then, None where there is none.
     """
     value = source.variable("value")
-    several = (paths,) if isinstance(paths, str) else tuple(paths)
-    of_root = len(several) == 1 and several[0].startswith("/")
-    chains = [path.removeprefix("/" if of_root else "").split(".") for path in several]
-    if not all(is_member(key) and key != "*" for keys in chains for key in keys):
+    if not is_writable(paths):
         source.line(f"{value} = {source.name(compile_paths(paths), 'get')}({stand.scope})")
         return value
-    get = "get" if of_root else stand.get
     with ExitStack() as nested:
-        for place, (key, *deeper) in enumerate(chains):
+        for place, get in enumerate(_chains(paths, stand)):
             if place:
                 nested.enter_context(source.inside(f"if {value} is None:"))
-            source.line(f"{value} = {get}({key!r})")
-            for step in deeper:
-                is_object = f"{value}.__class__ is dict"
-                source.line(f"{value} = {value}.get({step!r}) if {is_object} else None")
+            _write_steps(source, value, get)
             with source.inside(f"if {value}.__class__ is str and {value}.strip() in BLANK:"):
                 source.line(f"{value} = None")
+    return value
+
+
+def write_raw(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
+    """Write what gets the value of the first of some paths where there is one, blank or not.
+
+    Args:
+        source: The text.
+        paths: Writable ones.
+        stand: Where they begin.
+    """
+    value = source.variable("value")
+    for place, chain in enumerate(_chains(paths, stand)):
+        if place:
+            with source.inside(f"if {value} is None:"):
+                _write_steps(source, value, chain)
+        else:
+            _write_steps(source, value, chain)
+    return value
+
+
+def is_writable(paths: str | Sequence[str]) -> bool:
+    """Return whether paths are written out, key by key, as nearly all are."""
+    several = (paths,) if isinstance(paths, str) else tuple(paths)
+    if len(several) == 1:
+        several = (several[0].removeprefix("/"),)
+    return all(is_member(key) and key != "*" for path in several for key in path.split("."))
+
+
+def _chains(paths: str | Sequence[str], stand: Stand) -> list[tuple[str, list[str]]]:
+    """Return of each path what gets its first key, as text, and all its keys."""
+    several = (paths,) if isinstance(paths, str) else tuple(paths)
+    of_root = len(several) == 1 and several[0].startswith("/")
+    get = "get" if of_root else stand.get
+    return [(get, path.removeprefix("/" if of_root else "").split(".")) for path in several]
+
+
+def _write_steps(source: Source, value: str, chain: tuple[str, list[str]]) -> None:
+    get, (key, *deeper) = chain
+    source.line(f"{value} = {get}({key!r})")
+    for step in deeper:
+        source.line(f"{value} = {value}.get({step!r}) if {value}.__class__ is dict else None")
+
+
+def write_text(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
+    """Write what gets a path's value as the text of an id; see :func:`as_text`.
+
+    Returns:
+        The variable that holds it then, None where there is none.
+    """
+    value = write_get(source, paths, stand)
+    with source.inside(f"if {value}.__class__ is str:"):
+        source.line(f"{value} = {value}.strip()")
+    with source.inside(f"elif {value} is not None:"):
+        source.line(f"{value} = as_text({value})")
     return value
 
 
@@ -108,52 +153,6 @@ def compile_paths(paths: str | Sequence[str]) -> Getter:
         return None
 
     return get
-
-
-def compile_templates(texts: str | Sequence[str], topic_names: frozenset[str]) -> TextGetter:
-    """Return what fills the first of some templates of which nothing is absent."""
-    if isinstance(texts, str):
-        return compile_template(texts, topic_names)
-    getters = tuple(compile_template(text, topic_names) for text in texts)
-
-    def get(scope: Scope) -> str | None:
-        for getter in getters:  # A generator costs more than the templates.
-            text = getter(scope)
-            if text is not None:
-                return text
-        return None
-
-    return get
-
-
-def compile_template(text: str, topic_names: frozenset[str]) -> TextGetter:
-    """Return what fills a text's braces with names of the topic or values of paths.
-
-    One absent value makes the whole absent. Whole numbers are written without a point.
-    """
-    pieces = _NAME_OR_PATH.split(text)
-    if len(pieces) == 1:
-        return lambda _: text
-    plain, filled = pieces[0::2], pieces[1::2]
-    if plain == ["", ""]:
-        return _alone(filled[0], topic_names)
-    getters = [_alone(piece, topic_names) for piece in filled]
-
-    def get(scope: Scope) -> str | None:
-        filled = [plain[0]]
-        for getter, after in zip(getters, plain[1:], strict=True):
-            value = getter(scope)
-            if value is None:
-                return None
-            filled += (value, after)
-        return "".join(filled)
-
-    return get
-
-
-def placeholders(text: str) -> list[str]:
-    """Return what stands in a text's braces."""
-    return _NAME_OR_PATH.findall(text)
 
 
 def compile_loop(pattern: str) -> Callable[[object], list[tuple[str, object]]]:
@@ -302,12 +301,3 @@ def _first_of_any(paths: tuple[str, ...]) -> Getter:
 def _unless_blank(value: object) -> object:
     """Return a value, None for a text that devices send for "nothing"."""
     return None if isinstance(value, str) and value.strip() in BLANK else value
-
-
-def _alone(piece: str, topic_names: frozenset[str]) -> TextGetter:
-    if piece in topic_names:
-        return lambda scope: scope.names.get(piece)
-    if piece == "key":
-        return lambda scope: scope.key
-    get = compile_path(piece)
-    return lambda scope: as_text(get(scope))

@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from devices.codecs.dlt645 import write_read_request
-from devices.path import placeholders
 from devices.profile import Poll, Profile
 from devices.registry import Device, Registry
+from devices.template import placeholders
 
 ENCODERS: dict[str, Callable[[str], bytes]] = {
     "text": str.encode,

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from devices.block import Reply
-from devices.path import Getter, Scope, as_text, compile_path, compile_template, placeholders
+from devices.path import Getter, Scope, as_text, compile_path
+from devices.template import compile_template, placeholders
 
 Answer = Callable[[Scope], tuple[str, bytes] | None]
 _ALONE = re.compile(r"\{([^{}]+)\}")

@@ -80,8 +80,10 @@ class Stand(NamedTuple):
         item: What paths begin at.
         get: What gets a member of it, None where there is none or it is no object.
         scope: The same for callables that take a Scope.
+        key: The item's key in the loop it is of.
     """
 
     item: str
     get: str
     scope: str
+    key: str = "''"
