@@ -6,6 +6,7 @@ it with the cursor. So a batch that comes again is counted once.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from devices.observation import DeviceStatus, TimeSource
@@ -63,7 +64,7 @@ class NumberWatch:
                 continue
             after = known.take(
                 number,
-                ours=self._count_ours(one.message.topic, known.position, one.position),
+                ours=partial(self._count_ours, one.message.topic, known.position, one.position),
                 blame=self._troubles.cause,
             )
             if after is not known:

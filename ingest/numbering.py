@@ -113,13 +113,13 @@ class Numbering(msgspec.Struct, frozen=True, array_like=True):
     size: int = 0
     before: "Numbering | None" = None
 
-    def take(self, seen: Number, *, ours: int, blame: Blame) -> "Numbering":
+    def take(self, seen: Number, *, ours: Callable[[], int], blame: Blame) -> "Numbering":
         """Return what is known after the next number.
 
         Args:
             seen: The number.
-            ours: How many messages since the number before may be what is missing, and are dead
-                letters or lost by the journal.
+            ours: Counts the messages since the number before that may be what is missing, and are
+                dead letters or lost by the journal; asked only where something is missing.
             blame: Who lost the rest.
         """
         size = self._size(seen.number)
@@ -130,7 +130,7 @@ class Numbering(msgspec.Struct, frozen=True, array_like=True):
         if before is not None and forward > 1 and 0 < seen.number - before.last <= NEAR:
             return before.take(seen, ours=ours, blame=blame)
         if 0 < forward <= FURTHEST:
-            return self._follow(seen, size)._lack(self._lost(seen, size), ours, blame)
+            return self._follow(seen, size)._lack(self._lost(seen, size), ours(), blame)
         filled = self.fill(seen.number)
         if filled is not self or forward == 0:
             return filled

@@ -266,11 +266,17 @@ class _Work:
 
     def numbered(self) -> list[Numbered]:
         """Return the messages that bear a number of their device's own, in their order."""
+        found = [
+            (index, status)
+            for index, point in enumerate(self.points)
+            # Not isinstance, which takes some times as long where the answer is no.
+            if (status := point.observation).__class__ is DeviceStatus
+            and status.sequence is not None
+        ]
+        places = [bisect_right(self._ends, index) for index, _ in found]
         return [
             Numbered(self._positions[place], self._messages[place], status)
-            for index, point in enumerate(self.points)
-            if isinstance(status := point.observation, DeviceStatus) and status.sequence is not None
-            for place in (bisect_right(self._ends, index),)
+            for place, (_, status) in zip(places, found, strict=True)
         ]
 
     def message_counts(self) -> Counter[str]:

@@ -16,6 +16,10 @@ def by_broker(_source: str, _since: int, _until: int) -> Cause:
     return Cause.BROKER
 
 
+def nobody_asks() -> int:
+    pytest.fail("our own losses were counted where nothing is missing")
+
+
 def seen(number: int, place: int, *, observed_at: int = 0) -> Number:
     return Number(number, place, NOON + place * SECOND, observed_at, "mqtt")
 
@@ -25,7 +29,7 @@ def follow(*numbers: int, first: Numbering | None = None, ours: int = 0, timed: 
     known = first
     for place, number in enumerate(numbers, start=1 if first is None else first.position + 1):
         one = seen(number, place, observed_at=NOON + place * SECOND if timed else 0)
-        known = begin(one) if known is None else known.take(one, ours=ours, blame=by_device)
+        known = begin(one) if known is None else known.take(one, ours=lambda: ours, blame=by_device)
         known = msgspec.msgpack.decode(msgspec.msgpack.encode(known), type=Numbering)
     assert known is not None
     return known
@@ -77,7 +81,7 @@ def test_an_old_number_with_its_old_time_is_no_restart() -> None:
     known = follow(48, 49, 50, timed=True)
     for number in (48, 49):
         again = seen(number, 9, observed_at=NOON + (number - 47) * SECOND)
-        known = known.take(again, ours=0, blame=by_device)
+        known = known.take(again, ours=nobody_asks, blame=by_device)
     assert (known.restarts, known.last) == (0, 50)
 
 
@@ -100,6 +104,14 @@ def test_what_became_a_dead_letter_is_ours() -> None:
     known = follow(1, 5, ours=2)
     assert known.missing == {Cause.US: 2, Cause.DEVICE: 1}
     assert follow(3, first=known).missing == {Cause.US: 1, Cause.DEVICE: 1}
+
+
+def test_our_own_losses_are_counted_only_where_something_is_missing() -> None:
+    """Counting them costs as much as there are: a device of which nothing is missing costs none."""
+    known = follow(1, 2, 4)
+    for number in (5, 6, 6, 3, 7):
+        known = known.take(seen(number, number + 10), ours=nobody_asks, blame=by_device)
+    assert (known.last, known.missing) == (7, {Cause.DEVICE: 0})
 
 
 def test_later_knowledge_moves_the_blame() -> None:
