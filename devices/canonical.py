@@ -5,7 +5,8 @@ how readings taken by hand arrive.
 """
 
 import re
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +28,7 @@ from devices.observation import (
 )
 from devices.outcome import DeadLetterReason, DecodeError
 from devices.path import checked_id
+from devices.source import Source
 from devices.topic import Names
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -105,7 +107,19 @@ class DeviceStatusSaid(_Said, frozen=True, gc=False, kw_only=True, tag="device_s
     sequence: Annotated[int, Meta(ge=0)] | None = None
 
 
+_As = TypeVar("_As")
 Said = TemperatureSaid | CrossingSaid | ElectricitySaid | LitWindowSaid | DeviceStatusSaid
+
+
+class _One(msgspec.Struct, gc=False):
+    """What ``msgspec.convert`` is asked for: it works a struct out once, a union every time."""
+
+    said: Said
+
+
+class _Several(msgspec.Struct, gc=False):
+    said: list[Said]
+
 
 _STRUCTS: dict[type[_Said], type[Observation]] = {
     TemperatureSaid: Temperature,
@@ -114,11 +128,21 @@ _STRUCTS: dict[type[_Said], type[Observation]] = {
     LitWindowSaid: LitWindow,
     DeviceStatusSaid: DeviceStatus,
 }
-_VALUES: dict[type[_Said], tuple[str, ...]] = {
-    said: tuple(name for name in said.__struct_fields__ if name not in _Said.__struct_fields__)
-    for said in _STRUCTS
-}
-_PLACE = re.compile(r"`\$([^`]*)`")
+_SHARED = ("device_id", "observed_at", "received_at", "time_source", "said_at", "channel")
+
+
+def _compile_make(said: type[_Said], struct: type[Observation]) -> Callable[..., Observation]:
+    """Return what makes the observation of what was said, and of what all of them share."""
+    source = Source(f"make {struct.__name__}", "said", *_SHARED, known={"make": struct})
+    own = [name for name in said.__struct_fields__ if name not in _Said.__struct_fields__]
+    values = [f"{name}={name}" for name in _SHARED]
+    values += [f"{name}=said.{name}" for name in ("event_id", *own)]
+    source.line(f"return make({', '.join(values)})")
+    return source.compile()
+
+
+_MAKE = {said: _compile_make(said, struct) for said, struct in _STRUCTS.items()}
+_PLACE = re.compile(r"`\$\.said([^`]*)`")
 _FIELD = re.compile(r"field `([a-z_]{1,32})`")
 
 
@@ -137,16 +161,16 @@ def read_canonical(document: object, names: Names, arrival: Arrival) -> tuple[Ob
     """
     device_id = names["device"]
     if not isinstance(document, list):
-        return (_observation(_convert(document, Said), device_id, arrival),)
+        return (_observation(_convert(document, _One).said, device_id, arrival),)
     if not document:
         raise DecodeError(DeadLetterReason.EMPTY, "an array without observations")
-    several = _convert(document, list[Said])
+    several = _convert(document, _Several).said
     return tuple([_observation(one, device_id, arrival) for one in several])
 
 
-def _convert(document: object, to: Any) -> Any:
+def _convert(document: object, to: type[_As]) -> _As:
     try:
-        return msgspec.convert(document, to)
+        return msgspec.convert({"said": document}, to)
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
 
@@ -172,16 +196,14 @@ def _observation(said: Said, device_id: str, arrival: Arrival) -> Observation:
         raise DecodeError(DeadLetterReason.UNKNOWN_DEVICE, "device_id is not the topic's device")
     _check(said)
     observed_at, time_source, said_at = _moment(said.observed_at, device_id, arrival)
-    kind = type(said)
-    return _STRUCTS[kind](
-        device_id=device_id,
-        observed_at=observed_at,
-        received_at=arrival.received_at,
-        event_id=said.event_id,
-        channel=checked_id(said.channel, "channel"),
-        time_source=time_source,
-        said_at=said_at,
-        **{name: getattr(said, name) for name in _VALUES[kind]},
+    return _MAKE[type(said)](
+        said,
+        device_id,
+        observed_at,
+        arrival.received_at,
+        time_source,
+        said_at,
+        checked_id(said.channel, "channel"),
     )
 
 
