@@ -255,7 +255,7 @@ class Service:
     async def _count_letters(self) -> None:
         """Compare the dead letters there are with those that were counted."""
         ledger = self._settings.data_dir / LEDGER
-        with suppress(TooBusy):
+        with suppress(TooBusy), self._ledger.seen_from_beside():
             self._letters_missing = await asyncio.to_thread(count_missing_letters, ledger)
 
     def _keep_series(self, upkeep: SeriesUpkeep) -> None:
@@ -264,7 +264,8 @@ class Service:
 
     def _write_status(self, pipeline: Pipeline) -> ServiceStatus:
         parts = pipeline.status()
-        account = account_of(self._settings.data_dir / LEDGER)
+        with self._ledger.seen_from_beside():
+            account = account_of(self._settings.data_dir / LEDGER)
         status = ServiceStatus(
             at=self._clock.now(),
             wall_at=wall_now(),

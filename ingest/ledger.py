@@ -8,8 +8,9 @@ What always holds
 
 After a crash before the commit the batch is written to the store again, which changes nothing
 there; its letters are taken back and put again; and it is counted once.
-A letters' file that is damaged or was deleted is no reason not to start: it is set aside, what it
-held open counts as expired, and the log tells it as an error.
+A letters' file that is damaged, or was deleted or replaced, keeps nothing from starting or going
+on: one that is damaged is set aside, another begins, what was open in the old one counts as
+expired, and the log tells it as an error.
 
 One process writes batches (the series follower, in its thread). Another may ask for a replay or
 discard letters (dead_letter.py); anybody may read.
@@ -65,6 +66,7 @@ class Ledger:
         self._path = path.with_name(LETTERS)
         self._bounds = (max_bytes, keep_ms)
         self._letters = self._open_letters()
+        self._is_doubtful = False
 
     @classmethod
     def open(cls, path: Path, *, max_bytes: int = 512 * MIB, keep_ms: int = 30 * DAY) -> Self:
@@ -93,6 +95,21 @@ class Ledger:
     def cursor(self) -> tuple[str, int] | None:
         """Return the journal's id and the last position accounted for; None before the first."""
         return read_cursor(self._connection)
+
+    @contextmanager
+    def seen_from_beside(self) -> Iterator[None]:
+        """Read the files in another thread; damage to the letters becomes a wait for the writer.
+
+        Raises:
+            sqlite3.OperationalError: The letters are damaged; the writer looks at them next.
+        """
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if not _tells_damage(error):
+                raise
+            self._is_doubtful = True
+            raise sqlite3.OperationalError(str(error)) from error
 
     def account(self) -> Account:
         """Return cursor and counters."""
@@ -172,10 +189,9 @@ class Ledger:
         try:
             return self._begin()
         except sqlite3.DatabaseError as error:
-            if not isinstance(translated(error), FileDamaged):
+            if not _tells_damage(error):
                 raise
-            kept_as = set_aside(self._path)
-            log.error("dead_letters_damaged", why=str(error), kept_as=kept_as.name)
+            self._set_aside(error)
             return self._begin()
 
     def _begin(self) -> Letters:
@@ -212,14 +228,28 @@ class Ledger:
 
     @contextmanager
     def _mending(self) -> Iterator[None]:
-        """Set the letters' file aside when it is found damaged, and let the same be tried again."""
+        """Set the letters' file aside when it is found damaged, and let the same be tried again.
+
+        One that is not the file which was opened, or that others cannot read, is opened anew first.
+        """
+        if self._is_doubtful or not self._letters.is_in_place():
+            self._is_doubtful = True
+            self._letters.close()
+            self._letters = self._open_letters()
+            self._is_doubtful = False
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if not isinstance(translated(error), FileDamaged):
+            if not _tells_damage(error):
                 raise
             self._letters.close()
-            kept_as = set_aside(self._path)
-            log.error("dead_letters_damaged", why=str(error), kept_as=kept_as.name)
-            self._letters = self._begin()
+            self._set_aside(error)
             raise sqlite3.OperationalError("the dead letters were damaged") from error
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        kept_as = set_aside(self._path)
+        log.error("dead_letters_damaged", why=str(error), kept_as=kept_as.name)
+
+
+def _tells_damage(error: sqlite3.DatabaseError) -> bool:
+    return isinstance(translated(error), FileDamaged)

@@ -64,7 +64,11 @@ class Settled(msgspec.Struct, frozen=True):
 class Letters:
     """The writer's letters."""
 
-    def __init__(self, connection: sqlite3.Connection, *, max_bytes: int, keep_ms: int) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, max_bytes: int, keep_ms: int
+    ) -> None:
+        self._path = path
+        self._file = _file_at(path)
         self._connection = connection
         self._max_bytes = max_bytes
         self._keep_ms = keep_ms
@@ -85,7 +89,11 @@ class Letters:
         except sqlite3.Error:
             connection.close()
             raise
-        return cls(connection, max_bytes=max_bytes, keep_ms=keep_ms)
+        return cls(path, connection, max_bytes=max_bytes, keep_ms=keep_ms)
+
+    def is_in_place(self) -> bool:
+        """Return whether the file that others find is still the one that was opened."""
+        return _file_at(self._path) == self._file
 
     def counters(self) -> Counter[str]:
         """Return this file's counters."""
@@ -226,3 +234,12 @@ class Letters:
         expired = sum(count for _, state, count, _ in rows if state == LetterState.OPEN)
         freed = sum(kept for *_, kept in rows)
         self._connection.executemany(COUNT, [("expired", expired), ("dead_bytes", -freed)])
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file is there; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,6 +15,7 @@ from ingest.follower import Held
 from ingest.ledger import Ledger
 from ingest.ledger_file import LETTERS, LedgerRefused, account_of
 from ingest.letter_draft import LETTER_BYTES
+from ingest.letters import Letters
 from tests.desk import Desk
 from tests.messages import NOON
 
@@ -264,6 +266,46 @@ def test_a_file_damaged_under_the_service_is_set_aside(desk: Desk) -> None:
         desk.handle(b"garbage")
     desk.handle(b"garbage")
     assert (desk.books.expired, desk.books.dead_open, desk.books.balanced) == (100, 1, True)
+
+
+def test_a_file_that_others_find_damaged_is_set_aside(desk: Desk) -> None:
+    """What the writer has in memory does not hide from it what everybody else sees."""
+    desk.handle(*[b"garbage" * 100] * 100)
+    letters = desk.path.with_name(LETTERS)
+    letters.with_name(f"{LETTERS}-wal").write_bytes(b"")
+    letters.write_bytes(b"no database at all" * 1_000)
+    with pytest.raises(sqlite3.OperationalError), desk.ledger.seen_from_beside():
+        account_of(desk.path)
+    desk.consumer.idle(NOON)
+    desk.handle(b"garbage")
+    assert (desk.books.expired, desk.books.dead_open, desk.books.balanced) == (100, 1, True)
+
+
+def test_a_file_deleted_under_the_service_is_made_anew(desk: Desk) -> None:
+    """Nothing more goes into a file that nobody finds, and what was in it is counted."""
+    desk.handle(b"garbage", b"garbage")
+    for path in desk.path.parent.glob(f"{LETTERS}*"):
+        path.unlink()
+    desk.handle(b"garbage")
+    assert open_positions(desk) == [3]
+    assert (desk.books.expired, desk.books.dead_open, desk.books.balanced) == (2, 1, True)
+
+
+def test_letters_that_cannot_be_made_anew_are_waited_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full just then holds the follower; it does not end it."""
+    desk.handle(b"garbage")
+    for path in desk.path.parent.glob(f"{LETTERS}*"):
+        path.unlink()
+    with monkeypatch.context() as patched:
+        full = sqlite3.OperationalError("database or disk is full")
+        patched.setattr(Letters, "open", Mock(side_effect=full))
+        for _ in range(2):
+            with pytest.raises(Held, match="full"):
+                desk.handle(b"garbage")
+    desk.handle(b"garbage")
+    assert (desk.books.expired, desk.books.dead_open, desk.books.balanced) == (1, 1, True)
 
 
 def test_a_ledger_of_a_newer_program_is_refused(desk: Desk) -> None:
