@@ -23,6 +23,9 @@ class Action(StrEnum):
     REVEALED_LETTER = "revealed_letter"
     REPLAYED_LETTERS = "replayed_letters"
     DISCARDED_LETTERS = "discarded_letters"
+    ACCEPTED_DEVICE = "accepted_device"
+    IGNORED_DEVICE = "ignored_device"
+    RESTORED_DEVICE = "restored_device"
 
 
 class Entry(msgspec.Struct, frozen=True):

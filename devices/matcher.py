@@ -7,7 +7,7 @@ what was measured of a body, or of whom.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -29,6 +29,7 @@ PREFIX_LEVELS = 4
 """Levels of an operator's prefix, at most; each more costs a look-up for every way to begin."""
 SHOWN = 8
 """Kinds and channels of observations that are told of one device."""
+_TOLD = 100
 _PRIVATE = frozenset(
     {"device_id", "observed_at", "received_at", "said_at", "time_source", "event_id", "subject"}
 )
@@ -184,10 +185,10 @@ class Matcher:
             )
             for one in observations:
                 told = gives.setdefault(one.device_id, {})
-                if len(told) < SHOWN:
+                if len(told) < _TOLD:
                     told.setdefault((type(one).__name__, one.channel), masked(one))
         return [
-            Match(device, family, prefix, count, measured[device], tuple(gives[device].values()))
+            Match(device, family, prefix, count, measured[device], measured_first(gives[device]))
             for device, count in understood.items()
         ]
 
@@ -195,6 +196,12 @@ class Matcher:
         arrival = self._decoder.arrival(message.received_at, backlog=False, registry=None)
         outcome = self._decoder.read(topic, message.payload, arrival, family)
         return outcome if isinstance(outcome, tuple) else ()
+
+
+def measured_first(told: Mapping[Any, dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Return what is told of a device, its status last, and not too much."""
+    given = sorted(told.values(), key=lambda one: one["kind"] == "device_status")
+    return tuple(given[:SHOWN])
 
 
 def masked(observation: Observation) -> dict[str, Any]:

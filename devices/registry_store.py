@@ -73,24 +73,29 @@ def load(engine: Engine) -> Registry:
     postgresql = engine.dialect.name == "postgresql"
     options = {"isolation_level": "REPEATABLE READ"} if postgresql else {}
     with engine.connect().execution_options(**options) as connection, connection.begin():
-        places = _household_places(connection)
-        return Registry(
-            version=_version(connection),
-            zones={row.id: ZoneInfo(row.zone) for row in connection.execute(select(site))},
-            devices={
-                row.id: Device(row.id, row.profile, row.gateway)
-                for row in connection.execute(select(device))
-            },
-            bindings=History(_bindings(connection, places)),
-            household_states=History(_household_states(connection)),
-            household_places=places,
-            residences=History(_residences(connection)),
-            subjects=_subjects(connection),
-            classes=History(_classes(connection)),
-            rota=[_on_call(row) for row in connection.execute(select(rota).order_by(rota.c.id))],
-            channels=_channels(connection),
-            credentials=read_credentials(connection),
-        )
+        return read(connection)
+
+
+def read(connection: Connection) -> Registry:
+    """Read the whole registry as one transaction sees it, with what it has changed itself."""
+    places = _household_places(connection)
+    return Registry(
+        version=_version(connection),
+        zones={row.id: ZoneInfo(row.zone) for row in connection.execute(select(site))},
+        devices={
+            row.id: Device(row.id, row.profile, row.gateway)
+            for row in connection.execute(select(device))
+        },
+        bindings=History(_bindings(connection, places)),
+        household_states=History(_household_states(connection)),
+        household_places=places,
+        residences=History(_residences(connection)),
+        subjects=_subjects(connection),
+        classes=History(_classes(connection)),
+        rota=[_on_call(row) for row in connection.execute(select(rota).order_by(rota.c.id))],
+        channels=_channels(connection),
+        credentials=read_credentials(connection),
+    )
 
 
 class RegistryCache:
@@ -112,11 +117,16 @@ class RegistryCache:
             try:
                 self._check()
             finally:
-                self._check_at = time.monotonic() + CHECK_EVERY_S
                 self._checking.release()
         return self._registry
 
+    def refresh(self) -> None:
+        """Look now whether the snapshot is the latest: for what follows from a change of it."""
+        with self._checking:
+            self._check()
+
     def _check(self) -> None:
+        self._check_at = time.monotonic() + CHECK_EVERY_S
         try:
             if version(self._engine) != self._registry.version:
                 self._registry = load(self._engine)

@@ -196,6 +196,7 @@ class Service:
             registry=self._registry.current,
             clock=self._clock,
             troubles=self._troubles,
+            refresh=self._registry.refresh,
         )
         self._alerts = AlertsConsumer(
             Engine(

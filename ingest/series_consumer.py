@@ -63,6 +63,7 @@ class SeriesConsumer:
         registry: Callable[[], Registry],
         clock: Clock,
         troubles: Troubles | None = None,
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
         """Tie them together.
 
@@ -74,12 +75,14 @@ class SeriesConsumer:
             registry: The present snapshot.
             clock: The one clock; judges how old a dead letter is.
             troubles: When messages may have been lost on the way to us; None: never.
+            refresh: Makes the snapshot the latest; a replay is asked for after it was changed.
         """
         self._journal_id = journal_id
         self._ledger = ledger
         self._store = store
         self._decode = decode
         self._registry = registry
+        self._refresh = refresh
         self._clock = clock
         self._encoder = PointEncoder()
         self._numbers = NumberWatch(ledger, troubles or Troubles())
@@ -159,6 +162,7 @@ class SeriesConsumer:
     def _replay(self, requested: Sequence[Requested]) -> None:
         positions = [letter.position for letter in requested]
         messages = [letter.message for letter in requested]
+        self._refresh()
         outcomes = self._decode(positions, messages)
         work = self._write(positions, messages, outcomes)
         self._check(now=True)  # What is settled gives up its payload.

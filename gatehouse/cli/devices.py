@@ -1,4 +1,4 @@
-"""``gatehouse devices``: what is registered and when it was last heard."""
+"""``gatehouse devices``: what is registered and when it was last heard, and what is not."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from dashboards.device_list import DeviceLine, list_devices, visible_devices, wr
 from devices.clock import MINUTE, SECOND, rfc3339
 from devices.registry import Role
 from devices.registry_store import load as load_registry
+from gatehouse.cli import accept, candidates
 from gatehouse.database import open_database
 from gatehouse.failure import Failure
 from gatehouse.parts import make_decoder, open_series
@@ -23,17 +24,19 @@ from ingest.series import Reading, StoreHeld
 
 _OPERATOR = Account(name="command line", role=Role.OPERATOR)
 
-app = typer.Typer(help="Registered devices.", no_args_is_help=True)
+app = typer.Typer(help="Devices, registered and unknown.", no_args_is_help=True)
 
 
 def register(parent: typer.Typer) -> None:
     """Add the group to the command line."""
+    candidates.register(app)
+    accept.register(app)
     parent.add_typer(app, name="devices")
 
 
 @app.callback()
 def group() -> None:
-    """Look at registered devices."""
+    """Look at devices, and register unknown ones."""
 
 
 @app.command("list")
