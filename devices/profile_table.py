@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from devices.clock import DAY, HOUR, MINUTE, SECOND
-from devices.profile import Profile
+from devices.profile import Example, Profile
 
 ALL_KINDS = ("temperature", "crossing", "electricity", "lit_window", "device_status")
 
@@ -41,6 +41,35 @@ def as_text(profiles: Sequence[Profile]) -> str:
         "  ".join((*(row[column].ljust(widths[column]) for column in range(3)), row[3]))
         for row in rows
     )
+
+
+def as_page(profile: Profile) -> str:
+    """Return all that is to say of one family: its topics, what it gives, and its examples."""
+    used = [topic for one in profile.message if one.ignore is None for topic in one.topic]
+    passed = [topic for one in profile.message if one.ignore is not None for topic in one.topic]
+    facts: list[tuple[str, str]] = [
+        ("models", f"{profile.vendor}: {profile.model}"),
+        ("way in", profile.transport),
+        ("observations", ", ".join(kinds(profile))),
+        ("silent after", duration(profile.silent_after)),
+        *(("asked", f"every {duration(poll.every)} on {poll.topic}") for poll in profile.poll),
+        ("answered", "yes" if any(one.reply for one in profile.message) else "no"),
+        *(("topic", topic) for topic in dict.fromkeys(used)),
+        *(("ignored", topic) for topic in dict.fromkeys(passed) if topic not in used),
+        *(("example", f"{one.says} → {_outcome(one)}") for one in profile.examples),
+        ("source", profile.source),
+        ("file", profile.file),
+    ]
+    return "\n".join([profile.name, *(f"  {name:<13} {text}" for name, text in facts)])
+
+
+def _outcome(example: Example) -> str:
+    """Return what an example gives, in a word or two."""
+    if example.gives is not None:
+        return ", ".join(dict.fromkeys(str(one.get("kind")) for one in example.gives)) or "nothing"
+    if example.ignored is not None:
+        return f"ignored: {example.ignored}"
+    return f"dead letter: {example.dead_letter}"
 
 
 def as_markdown(profiles: Sequence[Profile]) -> str:

@@ -97,6 +97,36 @@ def test_profiles_lists_every_family(run: Run) -> None:
     assert {row["family"] for row in json.loads(listed.out)} == names
 
 
+def test_one_family_is_shown_whole(run: Run) -> None:
+    """Its topics, what its examples give and its source; as its own file it can be changed."""
+    page = run("profiles", "show", "tasmota_energy")
+    assert page.code == 0, page.err
+    for said in ("tele/{device}/SENSOR", "→ electricity", "arendst/Tasmota", "2h"):
+        assert said in page.out
+    [profile] = [one for one in load_profiles(built_in()) if one.name == "tasmota_energy"]
+    text = run("profiles", "show", "tasmota_energy", "--toml")
+    assert text.out == Path(profile.file).read_text(encoding="utf-8")
+    moved = run("profiles", "show", "tasmota_energy", "--toml", "--prefix", "home/b3")
+    assert 'topic = "home/b3/tele/{device}/SENSOR"' in moved.out
+    assert json.loads(run("profiles", "show", "frigate", "--json").out)["family"] == "frigate"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("nokia",), "there is no profile nokia: one of "),
+        (("frigate", "--prefix", "a"), "add --toml"),
+        (("frigate", "--toml", "--prefix", "a/+"), "--prefix: "),
+    ],
+)
+def test_a_family_that_cannot_be_shown_so_exits_2(
+    run: Run, words: tuple[str, ...], says: str
+) -> None:
+    """Each mistake is told in a sentence."""
+    done = run("profiles", "show", *words)
+    assert (done.code, done.out, says in done.err) == (2, "", True)
+
+
 def test_an_operators_own_family_is_used(run: Run, tmp_path: Path) -> None:
     """A file in ``profiles_dir`` is all it takes."""
     own = tmp_path / "mine"
