@@ -104,11 +104,14 @@ def count_from_arrival(seconds: float, arrival: Arrival) -> tuple[int, TimeSourc
 def _since_1970(said: object) -> int:
     if isinstance(said, bool) or not isinstance(said, int | float):
         raise DecodeError(DeadLetterReason.WRONG_TYPE, "time")
-    if said < _SECONDS_BELOW:
-        return round(said * 1_000)
-    if said < _MILLISECONDS_BELOW:
-        return round(said)
-    return round(said // 1_000)
+    try:
+        if said < _SECONDS_BELOW:
+            return round(said * 1_000)
+        if said < _MILLISECONDS_BELOW:
+            return round(said)
+        return round(said // 1_000)
+    except (OverflowError, ValueError):  # Beyond all numbers, or none.
+        raise DecodeError(DeadLetterReason.BAD_TIME, "time") from None
 
 
 def _parse(text: str, zone: ZoneInfo, near: int) -> int:

@@ -57,6 +57,14 @@ def test_what_is_no_time_is_a_dead_letter(said: str) -> None:
     assert refused.value.reason is DeadLetterReason.BAD_TIME
 
 
+@pytest.mark.parametrize("said", [-1e308, float("-inf"), float("inf"), float("nan")])
+def test_a_number_beyond_all_times_is_a_dead_letter(said: float) -> None:
+    """Binary formats bring such numbers; they are refused like a text that is no time."""
+    with pytest.raises(DecodeError) as refused:
+        judge_time(said, arrival(), "d")
+    assert refused.value.reason is DeadLetterReason.BAD_TIME
+
+
 @pytest.mark.parametrize("said", [True, [], {"at": 1}])
 def test_what_cannot_be_a_time_is_a_dead_letter(said: object) -> None:
     """Neither text nor number: the wrong type."""
