@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from math import ceil
 
 from devices.clock import wall_now
 from ingest import influxql, rollup_influxql
@@ -207,12 +208,14 @@ def _plant(connection: Connection) -> int:
 
 
 class _Delivery:
-    """One write: its requests are taken in turn by two threads, of which the caller is one."""
+    """One write, in equal requests that two threads take in turn, of which the caller is one."""
 
     def __init__(self, connection: Connection, points: Sequence[Point]) -> None:
         self._connection = connection
         self._points = points
-        self._starts = deque(range(0, len(points), LINES_A_REQUEST))
+        requests = max(1, ceil(len(points) / LINES_A_REQUEST))
+        self._size = ceil(len(points) / requests) or 1
+        self._starts = deque(range(0, len(points), self._size))
         self._rejected: list[Rejected] = []
         self._failure: Exception | None = None
 
@@ -244,7 +247,7 @@ class _Delivery:
             self._failure = error
 
     def _deliver(self, start: int) -> None:
-        points = self._points[start : start + LINES_A_REQUEST]
+        points = self._points[start : start + self._size]
         texts = encode_lines(points)
         refusal = self._connection.send("\n".join(texts))
         if refusal:

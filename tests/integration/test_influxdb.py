@@ -303,6 +303,27 @@ def test_two_requests_are_in_flight_over_connections_that_are_kept(tmp_path: Pat
         store.close()
 
 
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [
+        (LINES_A_REQUEST, [LINES_A_REQUEST]),
+        (LINES_A_REQUEST + 1, [LINES_A_REQUEST // 2, LINES_A_REQUEST // 2 + 1]),
+        (2 * LINES_A_REQUEST + 2, [3_334, 3_334, 3_334]),
+    ],
+)
+def test_a_large_write_goes_in_equal_requests(count: int, sizes: list[int], tmp_path: Path) -> None:
+    """Of two in flight none carries a small rest alone, and every point goes once."""
+    with RecordedServer(Answer(204)) as recorded:
+        url = f"influxdb1://127.0.0.1:{recorded.port}/iot"
+        store = open_store(url, token=None, data_dir=tmp_path)
+        assert store.write(points(count)) == []
+        store.close()
+    bodies = [lines_of(request) for request in recorded.requests]
+    assert sorted(len(lines) for lines in bodies) == sizes
+    sent = [line for lines in bodies for line in lines]
+    assert sorted(int(line.rsplit(" ")[-1]) for line in sent) == list(range(T0, T0 + count))
+
+
 def test_a_server_that_lies_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """204 is not enough for check: what was written must be read back."""
     monkeypatch.setattr("ingest.influxdb._CANARY_SECONDS", 0.2)
