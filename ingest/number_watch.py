@@ -14,7 +14,7 @@ from ingest.ledger import Ledger
 from ingest.message import Message
 from ingest.numbering import Number, Numbering, begin
 from ingest.numbering_table import Counter
-from ingest.trouble import Troubles
+from ingest.trouble import Troubles, cause_in
 
 KEPT = 50_000
 """Counters kept in memory; of the others the ledger knows."""
@@ -107,16 +107,18 @@ class NumberWatch:
             self._known.clear()
         unknown = counters - self._known.keys()
         if unknown:
-            self._known |= self._ledger.numberings(unknown)
+            for counter, known in self._ledger.numberings(unknown).items():
+                self._known[counter] = known.blame_again(self._troubles.cause)
 
     def _blame_again(self) -> dict[Counter, Numbering]:
-        """Return what changes because more is known of what happened."""
+        """Return what changes because more is known of what happened: judge by what is new."""
         self._spans = self._troubles.spans
         if self._spans is self._blamed:
             return {}
+        news = partial(cause_in, frozenset(self._spans).difference(self._blamed))
         changed = {}
         for counter, known in self._known.items():
-            after = known.blame_again(self._troubles.cause)
+            after = known.blame_again(news)
             if after is not known:
                 changed[counter] = after
         return changed

@@ -5,7 +5,7 @@ asked for; what was before a restart is one span, from the last message that arr
 source had delivered what was kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -72,12 +72,7 @@ class Troubles:
 
     def cause(self, source: str, since: int, until: int) -> Cause:
         """Return who lost what a source should have brought between two arrivals."""
-        causes = {
-            one.cause
-            for one in self.spans
-            if one.source in {"", source} and one.since <= until and since <= one.until
-        }
-        return next((cause for cause in (Cause.US, Cause.BROKER) if cause in causes), Cause.DEVICE)
+        return cause_in(self.spans, source, since, until)
 
     def _begin(self, source: str, since: int) -> None:
         if not any(one.source == source and one.until == _OPEN for one in self.spans):
@@ -92,6 +87,16 @@ class Troubles:
                 else one
                 for one in self.spans
             )
+
+
+def cause_in(spans: Iterable[Trouble], source: str, since: int, until: int) -> Cause:
+    """Return who lost what a source should have brought between two arrivals, by these spans."""
+    causes = {
+        one.cause
+        for one in spans
+        if one.source in {"", source} and one.since <= until and since <= one.until
+    }
+    return next((cause for cause in (Cause.US, Cause.BROKER) if cause in causes), Cause.DEVICE)
 
 
 def _was_away(before: SourceStatus, now: SourceStatus) -> bool:

@@ -1,10 +1,11 @@
 """Numbered devices on a real ledger: what is missing and whose fault it is, over restarts."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,7 @@ from ingest.ledger import Ledger
 from ingest.message import Batch, Message
 from ingest.numbering import Cause, Numbering
 from ingest.numbering_table import read_missing
-from ingest.trouble import Trouble, Troubles
+from ingest.trouble import KEPT, Trouble, Troubles, cause_in
 from tests.console import World
 from tests.console_http import Open
 from tests.desk import Desk
@@ -141,6 +142,38 @@ def test_what_is_known_later_moves_the_blame(line: Line) -> None:
     line.restart()
     line.feed("4")
     assert line.missing() == {Cause.DEVICE: 1, Cause.BROKER: 2}
+
+
+def test_what_became_known_while_a_counter_was_forgotten_moves_its_blame(line: Line) -> None:
+    """A counter that is read from the ledger again is judged by everything that is known."""
+    line.feed("1", "2", "6")
+    at = NOON + 3 * SECOND
+    line.troubles.add(Trouble("mqtt", Cause.BROKER, at - SECOND // 2, at - 1))
+    line.restart()
+    line.feed("1", device="other")
+    assert line.missing() == {Cause.DEVICE: 3}
+    line.feed("7")
+    assert line.missing() == {Cause.BROKER: 3}
+
+
+def test_a_gap_is_judged_again_by_what_is_new_alone(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long list of old troubles costs nothing with each new one."""
+    judged: list[int] = []
+
+    def watched(spans: Collection[Trouble], *asked: Any) -> Cause:
+        judged.append(len(spans))
+        return cause_in(spans, *asked)
+
+    for _ in range(KEPT):
+        line.troubles.add(Trouble("other", Cause.BROKER, 0, 1))
+    line.feed("1", "3", "6")
+    line.troubles.add(Trouble("mqtt", Cause.BROKER, NOON, NOON + 10 * SECOND))
+    monkeypatch.setattr("ingest.number_watch.cause_in", watched)
+    line.feed("7")
+    assert judged == [1, 1]
+    assert line.missing() == {Cause.BROKER: 3}
 
 
 def test_a_device_that_numbers_nothing_costs_no_row(line: Line) -> None:
