@@ -58,10 +58,19 @@ class Books(msgspec.Struct, frozen=True):
         return self.points_encoded - self.points_accepted - self.points_rejected
 
     @property
+    def unaccounted(self) -> dict[str, int]:
+        """How many messages, points and dead letters are not accounted for, as far as any are."""
+        counts = {
+            "messages": self.difference,
+            "points": self.points_difference,
+            "dead letters": self.letters_missing or min(0, self.dead_open),
+        }
+        return {name: count for name, count in counts.items() if count}
+
+    @property
     def balanced(self) -> bool:
         """Whether messages and points are all accounted for, and no dead letter is missing."""
-        is_there = self.dead_open >= 0 and self.letters_missing == 0
-        return self.difference == 0 and self.points_difference == 0 and is_there
+        return not self.unaccounted
 
 
 def balance(account: Account, *, head: int, letters_missing: int = 0) -> Books:

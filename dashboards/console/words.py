@@ -165,6 +165,11 @@ _BECAUSE = {
     "infrared_not_rechecked": mark("a high infrared reading was not rechecked in time"),
     "two_of_three_at_checkpoint": mark("two of the last three readings at the checkpoint"),
 }
+_UNACCOUNTED = {
+    "messages": mark("messages not accounted for"),
+    "points": mark("points not accounted for"),
+    "dead letters": mark("dead letters not accounted for"),
+}
 _EVIDENCE = {
     "adjusted_to": mark("converted to"),
     "active_half_hours": mark("active half-hours"),
@@ -315,6 +320,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "field": _FIELD,
         "because": _BECAUSE,
         "evidence": _EVIDENCE,
+        "unaccounted": _UNACCOUNTED,
         "policy": _POLICY,
         "let_go": _LET_GO,
         "failure": _FAILURE,

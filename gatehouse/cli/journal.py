@@ -18,8 +18,7 @@ from ingest.journal_file import FileDamaged, find_message
 from ingest.journal_room import GIB, Bounds, JournalStatus, look
 from ingest.ledger_file import NAME, Account, account_of
 from ingest.message import BACKLOG, RETAIN
-from ingest.pipeline import PipelineStatus
-from ingest.status import read_status
+from ingest.status import ServiceStatus, read_status
 from ingest.verification import Verification
 from ingest.verification import verify as verify_books
 
@@ -132,7 +131,7 @@ def _look(settings: Settings) -> _Shown:
     folder, ledger = _folder(settings), settings.data_dir / NAME
     account = account_of(ledger) if ledger.exists() else Account(None, 0, {})
     running, told = is_locked(folder / LOCK), _told(settings)
-    followers = {name: one.durable for name, one in told.followers.items()} if told else {}
+    followers = {name: one.durable for name, one in told.pipeline.followers.items()} if told else {}
     followers["series"] = account.position
     bounds = Bounds(
         max_bytes=int(settings.journal.max_gib * GIB),
@@ -140,23 +139,24 @@ def _look(settings: Settings) -> _Shown:
         keep_ms=int(settings.journal.keep_hours * HOUR),
     )
     journal = look(folder, read=min(followers.values()), bounds=bounds)
+    missing = 0
     if running and told:
+        seen, missing = told.pipeline.journal, told.books.letters_missing
         journal = msgspec.structs.replace(
-            journal, hours_left=told.journal.hours_left, damaged_rows=told.journal.damaged_rows
+            journal, hours_left=seen.hours_left, damaged_rows=seen.damaged_rows
         )
-    books = balance(account, head=journal.head)
+    books = balance(account, head=journal.head, letters_missing=missing)
     return _Shown(running, journal, followers, books, books.balanced)
 
 
-def _told(settings: Settings) -> PipelineStatus | None:
+def _told(settings: Settings) -> ServiceStatus | None:
     """Return what only the service knows, as it told it last: cursors, and the present rate."""
     try:
-        status = read_status(settings.data_dir)
+        return read_status(settings.data_dir)
     except msgspec.DecodeError as error:
         raise Failure(
             "status.json is damaged or another version's: restart the service, or delete the file"
         ) from error
-    return status.pipeline if status else None
 
 
 def _folder(settings: Settings) -> Path:
@@ -183,8 +183,8 @@ def _books_text(books: Books) -> str:
     letters = f"{books.dead_open} dead letters, {books.dead_discarded} discarded"
     gone = f"{books.expired} expired, {books.lost} lost"
     points = f"{books.points_accepted} accepted + {books.points_rejected} rejected"
-    verdict = f"they differ by {books.difference}" if books.difference else "they do not balance"
-    verdict = "they balance" if books.balanced else verdict
+    wrong = ", ".join(f"{count} {name}" for name, count in books.unaccounted.items())
+    verdict = f"not accounted for are {wrong}" if wrong else "they balance"
     return (
         f"books      {books.received} received = {books.stored} stored + {ignored} ignored"
         f" + {letters}, {gone}, {books.pending} pending: {verdict}\n"

@@ -122,8 +122,8 @@ def judge_books(books: Books) -> Iterator[Found]:
     if books.balanced:
         yield Found.fine("books", f"{books.received:,} messages, all accounted for")
     else:
-        said = f"{books.difference:,} messages are not accounted for"
-        yield Found.wrong("books", f"{said}: run `gatehouse journal verify`")
+        said = ", ".join(f"{count:,} {name}" for name, count in books.unaccounted.items())
+        yield Found.wrong("books", f"not accounted for are {said}: run `gatehouse journal verify`")
     if books.dead_open:
         said = f"{books.dead_open:,} wait for a person"
         yield Found.doubtful("dead letters", f"{said}: see `gatehouse dead-letters list`")

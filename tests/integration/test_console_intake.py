@@ -393,3 +393,20 @@ async def test_each_stage_is_shown_with_what_did_not_pass_and_why(
         "17 minutes ago",
     ):
         assert said in text, said
+
+
+async def test_books_that_do_not_balance_say_by_how_much(world: World, browser: Open) -> None:
+    """What is missing is named in the books, with the command that says where."""
+    world.tell()
+    status = read_status(world.data_dir)
+    assert status is not None
+    ill = {"letters_missing": 3, "points_encoded": status.books.points_encoded + 7}
+    world.tell(books=msgspec.to_builtins(status.books) | ill)
+    async with browser("operator") as client:
+        text = (await client.get("/ingest")).text
+    for said in (
+        "dead letters not accounted for: 3",
+        "points not accounted for: 7",
+        "journal verify",
+    ):
+        assert said in text, said

@@ -159,9 +159,12 @@ def test_followers_that_wait_and_books_that_do_not_balance_are_wrong() -> None:
     assert [one.line.split()[0] for one in judge_books(well)] == ["ok"]
     ill = msgspec.structs.replace(well, stored=well.stored - 3, dead_open=2)
     assert [one.line for one in judge_books(ill)] == [
-        "WRONG books: 1 messages are not accounted for: run `gatehouse journal verify`",
+        "WRONG books: not accounted for are 1 messages: run `gatehouse journal verify`",
         "warn  dead letters: 2 wait for a person: see `gatehouse dead-letters list`",
     ]
+    ill = msgspec.structs.replace(well, points_encoded=well.points_encoded + 7, letters_missing=3)
+    (line,) = (one.line for one in judge_books(ill))
+    assert line.startswith("WRONG books: not accounted for are 7 points, 3 dead letters: run ")
 
 
 @pytest.mark.parametrize(
