@@ -6,18 +6,18 @@ threads may send at once, each over a connection that is kept.
 
 import gzip
 import json
-import time
 from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from influxdb_client import InfluxDBClient
 from urllib3 import BaseHTTPResponse, Timeout
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 from ingest.influxdb_address import Address
 from ingest.influxdb_refusal import Refusal, read_refusal
 from ingest.refusal import StoreHeld
+from ingest.timed_pool import bound_answers
 
 BODY_MAX = 8 * 2**20
 """Bytes of lines in a request, before compression; 1.x takes 25 MB by default, nginx 1 MB
@@ -53,6 +53,7 @@ class Connection:
         )
         # The client's own call reads an answer of any length, for any time.
         self._pool = self._client.api_client.rest_client.pool_manager
+        bound_answers(self._pool)
         self._headers = {"Authorization": address.authorization} if address.authorization else {}
 
     @property
@@ -149,9 +150,14 @@ class Connection:
                 timeout=Timeout(connect=_CONNECT_S, read=patience),
             )
             try:
-                said = _read(answer, patience)
+                said = _read(answer)
             finally:
                 answer.close()
+        except ReadTimeoutError as error:
+            raise StoreHeld(
+                f"{self.name} does not answer (timed out: its answer has not "
+                f"come to an end within {patience:g} s); is it running?"
+            ) from error
         except SSLError as error:
             raise StoreHeld(f"{self.name}: {_first_line(error)}; check its TLS") from error
         except (HTTPError, HTTPException, OSError) as error:
@@ -189,20 +195,18 @@ class Connection:
         )
 
 
-def _read(answer: BaseHTTPResponse, seconds: float) -> bytes:
+def _read(answer: BaseHTTPResponse) -> bytes:
     """Return an answer's body.
 
     Raises:
-        OSError: It is too long, or takes too long.
+        OSError: It is too long.
+        HTTPError: It takes too long, or breaks off.
     """
-    deadline = time.monotonic() + seconds
     body = bytearray()
     while chunk := answer.read1(2**16):
         body += chunk
         if len(body) > _ANSWER_MAX:
             raise OSError(f"its answer is longer than {_ANSWER_MAX} bytes")
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"its answer has not come to an end within {seconds:g} s")
     return bytes(body)
 
 

@@ -31,6 +31,7 @@ class Answer(NamedTuple):
         resets: The connection is reset instead.
         after: Seconds until the answer begins.
         drips: Seconds between two bytes of the body.
+        head_drips: Seconds between two bytes of the head.
     """
 
     status: int
@@ -40,6 +41,7 @@ class Answer(NamedTuple):
     resets: bool = False
     after: float = 0.0
     drips: float = 0.0
+    head_drips: float = 0.0
 
 
 Script = Callable[[Request], Answer | None]
@@ -131,9 +133,18 @@ def _give(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
     if answer.status != 204:
         length = len(body) if answer.length is None else answer.length
         handler.send_header("Content-Length", str(length))
+    if answer.head_drips:
+        handler.send_header("X-Long", "x" * 200)
+        head = b"".join(handler._headers_buffer)
+        handler._headers_buffer.clear()
+        _drip(handler, head, answer.head_drips)
     handler.end_headers()
-    for start in range(0, len(body), step := 1 if answer.drips else max(len(body), 1)):
-        handler.wfile.write(body[start : start + step])
-        time.sleep(answer.drips)
+    _drip(handler, body, answer.drips)
     if answer.length not in (None, len(body)):
         handler.close_connection = True
+
+
+def _drip(handler: BaseHTTPRequestHandler, content: bytes, seconds: float) -> None:
+    for start in range(0, len(content), step := 1 if seconds else max(len(content), 1)):
+        handler.wfile.write(content[start : start + step])
+        time.sleep(seconds)

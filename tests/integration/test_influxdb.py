@@ -196,12 +196,18 @@ def test_a_server_says_how_long_to_leave_it_alone(
     assert held.value.retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    "dripping",
+    [
+        pytest.param(Answer(500, "x" * 100, drips=0.05), id="body"),
+        pytest.param(Answer(204, head_drips=0.05), id="head"),
+    ],
+)
 def test_an_answer_that_drips_is_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dripping: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer may take so long as a whole, not only from one byte to the next."""
     monkeypatch.setattr("ingest.influxdb_connection._ANSWER_S", 0.2)
-    dripping = Answer(500, "x" * 100, drips=0.05)
     with (
         RecordedServer(dripping) as recorded,
         pytest.raises(StoreHeld, match=r"not come to an end within 0\.2 s"),
