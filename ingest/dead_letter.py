@@ -8,7 +8,7 @@ the series store and not to the rules: late evidence never pages anybody.
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -226,12 +226,11 @@ def request_replay(ledger: Path, selection: Selection) -> list[int]:
         ORDER BY position LIMIT ?"""  # noqa: S608 - values are bound
     mark = "UPDATE letter SET replay = 1 WHERE position = ? AND state = 'open'"
     with _opened(ledger) as connection:
-        positions = [row[0] for row in connection.execute(query, (*values, AT_ONCE))]
-        for start in range(0, len(positions), _TRANSACTION):
+        chunks = _chunks(connection.execute(query, (*values, AT_ONCE)))
+        for some in chunks:
             with transaction(connection):
-                some = positions[start : start + _TRANSACTION]
                 connection.executemany(mark, [(one,) for one in some])
-    return positions
+    return [position for some in chunks for position in some]
 
 
 def await_replay(ledger: Path, positions: Sequence[int], *, seconds: float) -> Replay:
@@ -260,13 +259,17 @@ def discard(ledger: Path, selection: Selection, *, note: str) -> int:
     query = f"SELECT position FROM letter WHERE {condition} LIMIT ?"  # noqa: S608 - values are bound
     discarded = 0
     with _opened(ledger) as connection:
-        while discarded < AT_ONCE:
-            some = [row[0] for row in connection.execute(query, (*values, _TRANSACTION))]
-            if not some:
-                break
+        for some in _chunks(connection.execute(query, (*values, AT_ONCE))):
             with transaction(connection):
                 discarded += close_letters(connection, some, state=LetterState.DISCARDED, note=note)
     return discarded
+
+
+def _chunks(rows: Iterable[tuple[int]]) -> list[list[int]]:
+    """Return positions in parts of a transaction's size, all read before the first is begun."""
+    positions = [row[0] for row in rows]
+    starts = range(0, len(positions), _TRANSACTION)
+    return [positions[start : start + _TRANSACTION] for start in starts]
 
 
 def _open(selection: Selection) -> Selection:

@@ -96,7 +96,7 @@ def show(
     if letter is None:
         raise Failure(f"there is no dead letter {number}: `gatehouse dead-letters list` names them")
     if reveal:
-        _record(settings, letter, because)
+        _record(settings, Action.REVEALED_LETTER, letter, reason=_why(because))
     shown = _shown(letter, revealed=reveal)
     if as_json:
         print(msgspec.json.encode(shown).decode())
@@ -129,8 +129,9 @@ def replay(
     counts = _dry_run(settings, selection) if dry_run else _replay(settings, selection)
     if as_json:
         print(msgspec.json.encode(counts).decode())
-    else:
-        print(", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing to replay")
+        return
+    said = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print((said or "nothing to replay") + _rest(sum(counts.values())))
 
 
 @_letters.command("discard")
@@ -148,16 +149,17 @@ def discard(
     Example: gatehouse dead-letters discard --topic test/# --because "tests of the installer"
     """
     selection = _selection(number, reason, topic, device, everything=everything)
-    why = because.strip()
-    if not why:
-        raise Failure("say why: --because", code=WRONG_USE)
-    discarded = dead_letter.discard(_ledger(load()), selection, note=why)
-    print(f'{{"discarded": {discarded}}}' if as_json else f"{discarded} discarded")
+    why, settings = _why(because), load()
+    _record_all(settings, Action.DISCARDED_LETTERS, selection, reason=why)
+    discarded = dead_letter.discard(_ledger(settings), selection, note=why)
+    said = f"{discarded} discarded{_rest(discarded)}"
+    print(f'{{"discarded": {discarded}}}' if as_json else said)
 
 
 def _replay(settings: Settings, selection: Selection) -> dict[str, int]:
     ledger = _ledger(settings)
     running = is_locked(settings.data_dir / "journal" / LOCK)
+    _record_all(settings, Action.REPLAYED_LETTERS, selection)
     ids = dead_letter.request_replay(ledger, selection)
     if ids and not running:
         raise Failure(
@@ -189,21 +191,40 @@ def _would(outcome: str) -> str:
     return f"{said}: {reason}" if reason else said
 
 
-def _record(settings: Settings, letter: Letter, because: str) -> None:
-    """Record who reveals a payload, before it is shown."""
+def _rest(count: int) -> str:
+    """Return what to do about letters beyond those that one command touches."""
+    return "; say it again for the rest" if count == dead_letter.AT_ONCE else ""
+
+
+def _why(because: str) -> str:
+    """Return a reason that fits the audit."""
     why = because.strip()
     if not 3 <= len(why) <= REASON_CHARACTERS:
         raise Failure(f"say why, in 3 to {REASON_CHARACTERS} letters: --because", code=WRONG_USE)
+    return why
+
+
+def _record_all(
+    settings: Settings, action: Action, selection: Selection, *, reason: str = ""
+) -> None:
+    """Record who settles letters, under the newest of them as the console does."""
+    letters = msgspec.structs.replace(selection, state=LetterState.OPEN)
+    for newest in dead_letter.letters(_ledger(settings), letters, limit=1):
+        _record(settings, action, newest, reason=reason)
+
+
+def _record(settings: Settings, action: Action, letter: Letter, *, reason: str) -> None:
+    """Record who does something to a letter, before it is done."""
     database = open_database(settings)
     try:
         with database.begin() as connection:
             audit.record(
                 connection,
-                Action.REVEALED_LETTER,
+                action,
                 account=f"cli:{getpass.getuser()}",
                 now=settings.clock.now(),
                 about=f"dead_letter:{letter.position}",
-                reason=why,
+                reason=reason,
             )
     finally:
         database.dispose()

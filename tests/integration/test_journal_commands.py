@@ -1,5 +1,6 @@
 """``gatehouse journal`` and ``dead-letters``, beside a service and without one."""
 
+import getpass
 import json
 import sqlite3
 import threading
@@ -20,6 +21,7 @@ from gatehouse.cli import dead_letters, journal
 from gatehouse.database import open_database
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import load
+from ingest import dead_letter
 from ingest.journal import Journal
 from ingest.ledger import Ledger
 from ingest.message import Batch, Message
@@ -238,3 +240,29 @@ def test_discarding_needs_a_choice_and_a_reason(service: Service) -> None:
     assert read(*by_id) == {"discarded": 1}
     assert "2 discarded" in call("dead-letters", "discard", "--all", "--because", "a test").stdout
     assert read("journal", "status")["books"]["dead_discarded"] == 3
+
+
+def test_who_settles_letters_is_recorded(service: Service) -> None:
+    """By command as on the console: who, what, and why, under the newest letter of them."""
+    engine = open_database(load())
+    service.stop()
+    with pytest.raises(Failure, match="are marked"):
+        call("dead-letters", "replay", "--all")
+    call("dead-letters", "discard", "--all", "--because", "a test")
+    call("dead-letters", "discard", "--all", "--because", "none is left")
+    with engine.connect() as connection:
+        discarded, replayed = audit.find(connection, about="dead_letter:5")
+    engine.dispose()
+    assert (replayed.action, replayed.reason) == (audit.Action.REPLAYED_LETTERS, "")
+    assert (discarded.action, discarded.reason) == (audit.Action.DISCARDED_LETTERS, "a test")
+    assert discarded.account == replayed.account == f"cli:{getpass.getuser()}"
+
+
+def test_what_one_command_leaves_is_said(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one command touches: it says that there may be more."""
+    monkeypatch.setattr(dead_letter, "AT_ONCE", 2)
+    open_database(load()).dispose()
+    because = ("--all", "--because", "a test")
+    said = call("dead-letters", "discard", *because).stdout
+    assert said == "2 discarded; say it again for the rest\n"
+    assert call("dead-letters", "discard", *because).stdout == "1 discarded\n"
