@@ -25,6 +25,8 @@ from ingest.message import Message
 GROUPS = 100
 AT_ONCE = 10_000
 """Letters that one command touches; say it again for the rest."""
+_RECENT = 20_000
+"""Positions among which the newest groups are looked for first: in a flood of topics they are."""
 _TRANSACTION = 500
 """Letters settled in one transaction, so that the service never waits long for its turn."""
 _POLL_S = 0.2
@@ -146,11 +148,22 @@ def groups(ledger: Path, selection: Selection, *, limit: int = GROUPS) -> list[G
     Raises:
         LedgerRefused: There is no ledger yet.
     """
-    query = """SELECT topic, device, reason, state, sum(count), min(first_at), max(arrived_at),
-        max(position) FROM letter WHERE {}
-        GROUP BY topic, device, reason, state ORDER BY max(position) DESC LIMIT ?"""
-    with _reading(ledger, selection, query) as (connection, asked, values):
-        return [Group(*row) for row in connection.execute(asked, (*values, limit))]
+    names = "topic, device, reason, state"
+    newest = f"""SELECT {names} FROM letter NOT INDEXED WHERE {{0}}
+        AND position > (SELECT max(position) FROM letter) - {_RECENT}
+        GROUP BY {names} ORDER BY max(position) DESC LIMIT ?"""  # noqa: S608 - values are bound
+    summed = f"""SELECT {names}, sum(count), min(first_at), max(arrived_at), max(position)
+        FROM letter WHERE {{0}} {{1}}
+        GROUP BY {names} ORDER BY max(position) DESC LIMIT ?"""  # noqa: S608 - values are bound
+    with _reading(ledger, selection, "{}") as (connection, condition, values):
+        connection.execute("BEGIN")
+        found = connection.execute(newest.format(condition), (*values, limit)).fetchall()
+        if len(found) < limit:  # Then others are older, and all have to be added up.
+            rows = connection.execute(summed.format(condition, ""), (*values, limit))
+            return [Group(*row) for row in rows]
+        one = "AND topic = ? AND device = ? AND reason = ? AND state = ?"
+        query = summed.format(condition, one)
+        return [Group(*connection.execute(query, (*values, *each, 1)).fetchone()) for each in found]
 
 
 def letters(

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from dashboards import audit
 from ingest import dead_letter
 from ingest.dead_letter import Selection
@@ -30,6 +32,17 @@ async def test_dead_letters_are_grouped_and_masked(world: World, browser: Open) 
         assert (await client.get("/dead-letters/99")).status_code == 404
         for number in (10**30, -(10**30), 0):
             assert (await client.get(f"/dead-letters/{number}")).status_code == 404
+
+
+async def test_a_list_that_is_cut_says_so(
+    world: World, browser: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number above the list is that of what is shown, and no less is claimed to be there."""
+    world.bury([LETTER])
+    async with browser("operator") as client:
+        assert "there may be others" not in (await client.get("/dead-letters")).text
+        monkeypatch.setattr(dead_letter, "GROUPS", 1)
+        assert "there may be others" in (await client.get("/dead-letters")).text
 
 
 async def test_a_group_of_dead_letters_is_tried_and_sent_through_again(

@@ -147,6 +147,30 @@ def test_a_flood_of_topics_is_one_entry_for_each_reason(
     assert (desk.books.expired, desk.books.balanced) == (990, True)
 
 
+@pytest.mark.parametrize("recent", [1, 9, 1_000])
+def test_the_newest_groups_are_the_same_however_they_are_found(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, recent: int
+) -> None:
+    """Among the newest letters or not, each has the count and span of all of it."""
+    for count in (3, 5, 2, 1):
+        desk.handle(*[b"garbage"] * count)
+        desk.clock.advance(1_000)
+    monkeypatch.setattr(dead_letter, "_RECENT", recent)
+    for limit in (1, 2, 4, 9):
+        groups = dead_letter.groups(desk.path, Selection(state="open"), limit=limit)
+        found = [(one.topic, one.count, one.newest, one.last_at - one.first_at) for one in groups]
+        assert (
+            found
+            == [
+                ("d0", 4, 11, 3_000),
+                ("d1", 3, 10, 2_000),
+                ("d4", 1, 8, 0),
+                ("d3", 1, 7, 0),
+                ("d2", 2, 6, 1_000),
+            ][:limit]
+        )
+
+
 def test_letters_are_bounded_in_age(desk: Desk) -> None:
     """A letter older than the age to keep expires."""
     desk.handle(b"garbage", b"garbage")

@@ -57,6 +57,7 @@ def show_groups(
         "dead_letters.html",
         groups=groups,
         total=sum(group.count for group in groups),
+        is_cut=len(groups) >= dead_letter.GROUPS,
         reason=reason,
         reasons=tuple(DeadLetterReason),
         discarded=discarded,
