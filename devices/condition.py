@@ -1,10 +1,11 @@
 """Conditions of a profile: which payloads, and which items of a loop, a block is about."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 from devices.block import Test
 from devices.path import Scope, as_text, compile_path, compile_paths, write_get, write_text
 from devices.source import Source, Stand
+from devices.wildcard import STAR, Wildcards
 
 Condition = Callable[[Scope], bool]
 PRESENT = "*"
@@ -59,9 +60,10 @@ def _write_test(source: Source, path: str, test: object, stand: Stand, negated: 
     return f"{write_text(source, path, stand)} {'not ' if negated else ''}in {words}"
 
 
-def _words(test: object) -> frozenset[str]:
-    words = map(as_text, test if isinstance(test, tuple) else (test,))
-    return frozenset(word for word in words if word is not None)
+def _words(test: object) -> Container[str]:
+    texts = map(as_text, test if isinstance(test, tuple) else (test,))
+    words = frozenset(word for word in texts if word is not None)
+    return Wildcards(words) if any(STAR in word for word in words) else words
 
 
 def _presence(tests: Test | Sequence[Test]) -> list[str]:

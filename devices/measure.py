@@ -50,8 +50,10 @@ _TEMPERATURE_WORDS = {
     "℃": "C",
     "Cel": "C",
     "celsius": "C",
+    "degC": "C",
     "°F": "F",
     "fahrenheit": "F",
+    "degF": "F",
     "kelvin": "K",
 }
 CELSIUS = Measure(_TEMPERATURE_UNITS, -500.0, 500.0, _TEMPERATURE_WORDS)
