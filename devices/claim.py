@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from devices.compile import MessageReader
 from devices.path import checked_id
 from devices.registry import Registry
-from devices.topic import Names, TopicTree
+from devices.topic import TOPIC, Names, TopicTree
 
 MAX_TOPICS = 131_072
 MAX_TOPIC = 256
@@ -44,6 +44,9 @@ class Claims:
             for _, names in claims:
                 for name, stood in names.items():
                     checked_id(stood, name)
+            for reader, names in claims:
+                if reader.is_resolved:
+                    names[TOPIC] = topic
             _keep(self._known, topic, claims)
         return claims
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from devices.block import MessageBlock
 from devices.block_reader import write_block, write_loop
 from devices.canonical import read_canonical
-from devices.codecs import CODECS, Codec
+from devices.codecs import CODECS, RESOLVERS, Codec
 from devices.condition import Condition, compile_condition, write_tests
 from devices.device_time import Arrival, judge_time
 from devices.observation import Observation
@@ -49,6 +49,8 @@ class MessageReader:
             same itself; this is for who only wants the answer.
         any_topic: It is asked of topics that nobody claims, and makes no claim of its own.
         takes_all: Its messages give nothing, whatever they say; they need not be read.
+        is_resolved: Its messages are read by their topic and by what the device had said of itself;
+            an empty one says something too.
         read: What it gives: observations, or the reason why there are none.
         answer: What the device waits for.
     """
@@ -58,6 +60,7 @@ class MessageReader:
     fits: Condition | None
     any_topic: bool
     takes_all: bool
+    is_resolved: bool
     read: MessageRead
     answer: Answer | None
 
@@ -82,20 +85,30 @@ def _compile_message(profile: str, place: int, block: MessageBlock) -> MessageRe
     if block.format not in CODECS:
         raise ValueError(f"format {block.format!r} is none of {', '.join(sorted(CODECS))}")
     fits = compile_condition(block.when, block.unless)
+    is_resolved = block.format in RESOLVERS
     return MessageReader(
         profile=profile,
         parse=CODECS[block.format],
         fits=fits,
         any_topic=block.topic == ANY_TOPIC,
-        takes_all=block.ignore is not None and fits is None,
-        read=_compile_read(f"{profile} message {place}", block, names),
+        takes_all=block.ignore is not None and fits is None and not is_resolved,
+        is_resolved=is_resolved,
+        read=_compile_read(profile, place, block, names),
         answer=compile_reply(block.reply, names, block.device) if block.reply else None,
     )
 
 
-def _compile_read(title: str, block: MessageBlock, names: frozenset[str]) -> MessageRead:
+def _compile_read(
+    profile: str, place: int, block: MessageBlock, names: frozenset[str]
+) -> MessageRead:
     """Write the function that reads one kind of message, and compile it."""
+    title = f"{profile} message {place}"
     source = Source(title, "document", "names", "arrival", known=_KNOWN)
+    if block.format in RESOLVERS:
+        resolve = source.name(RESOLVERS[block.format], "resolve")
+        source.line(f"document = {resolve}(document, names, arrival, {profile!r})")
+        with source.inside("if document is None:"):
+            source.line("return None")
     document = Stand("document", "get", "Scope(document, names, document)")
     source.line("get = document.get if document.__class__ is dict else no_member")
     for test in write_tests(source, block.when, block.unless, document):

@@ -1,4 +1,7 @@
-"""From a topic and bytes to observations, a reason for nothing, or a dead letter. Never raises."""
+"""From a topic and bytes to observations, a reason for nothing, or a dead letter.
+
+No input makes it raise.
+"""
 
 import hashlib
 import traceback
@@ -9,6 +12,7 @@ from zoneinfo import ZoneInfo
 from devices.claim import Claim, Claims
 from devices.codecs import Codec
 from devices.compile import compile_profile
+from devices.description import UNDESCRIBED, Descriptions, DescriptionsAway
 from devices.device_time import Arrival
 from devices.observation import DeviceStatus, Observation, TimeSource
 from devices.outcome import (
@@ -55,8 +59,9 @@ class Decoder:
         backlog: bool = False,
         registry: Registry | None = None,
         profile: str | None = None,
+        descriptions: Descriptions = UNDESCRIBED,
     ) -> Outcome:
-        """Return what became of one message.
+        """Return what became of one message; raises what ``descriptions`` raises.
 
         Args:
             topic: As published.
@@ -67,19 +72,34 @@ class Decoder:
             backlog: The broker kept it while we were away: its arrival says little.
             registry: Which devices are known and where they stand; None knows every device.
             profile: Read it as this family and no other.
+            descriptions: What devices had said of themselves before; it is told what this one says.
         """
-        arrival = self.arrival(received_at, backlog=backlog, registry=registry)
+        arrival = self.arrival(
+            received_at, backlog=backlog, registry=registry, descriptions=descriptions
+        )
         outcome = self.read(topic, payload, arrival, profile)
         return of_retained(outcome) if retained else outcome
 
-    def arrival(self, received_at: int, *, backlog: bool, registry: Registry | None) -> Arrival:
+    def arrival(
+        self,
+        received_at: int,
+        *,
+        backlog: bool,
+        registry: Registry | None,
+        descriptions: Descriptions = UNDESCRIBED,
+    ) -> Arrival:
         """Return what is known of messages that came together without reading them."""
-        return Arrival(received_at, _BACKLOG if backlog else _ARRIVAL, registry, self._zone)
+        unsaid = _BACKLOG if backlog else _ARRIVAL
+        return Arrival(received_at, unsaid, registry, self._zone, descriptions)
 
     def read(
         self, topic: str, payload: bytes, arrival: Arrival, profile: str | None = None
     ) -> Outcome:
-        """Return what became of a message that is not a retained one; see :meth:`decode`."""
+        """Return what became of a message that is not a retained one; see :meth:`decode`.
+
+        Raises:
+            DescriptionsAway: What its device had said of itself cannot be read now.
+        """
         if len(payload) > MAX_PAYLOAD:
             return DeadLetter(DeadLetterReason.TOO_LARGE, f"more than {MAX_PAYLOAD} bytes")
         registry = arrival.registry
@@ -96,6 +116,8 @@ class Decoder:
                         return DeadLetter(DeadLetterReason.UNKNOWN_DEVICE, observation.device_id)
         except DecodeError as error:
             return DeadLetter(error.reason, error.detail)
+        except DescriptionsAway:
+            raise
         except Exception as error:  # noqa: BLE001 - a profile's mistake costs one message, no stop
             return DeadLetter(DeadLetterReason.DECODER_FAILED, digest(error))
         return outcome
@@ -133,7 +155,7 @@ def _read(
     problem: DecodeError | None = None
     for reader, names in claims:
         if not reader.takes_all:
-            if not payload:
+            if not payload and not reader.is_resolved:
                 if reader.any_topic:
                     continue
                 raise DecodeError(DeadLetterReason.EMPTY)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from devices.clock import DAY, MINUTE, SECOND
+from devices.description import UNDESCRIBED, Descriptions
 from devices.measure import parse_number
 from devices.observation import TimeSource
 from devices.outcome import DeadLetterReason, DecodeError
@@ -42,12 +43,14 @@ class Arrival(msgspec.Struct, gc=False, frozen=True):
             broker kept the message while we were away.
         registry: Which devices and people are known, and where they are; None where nobody is.
         default_zone: The zone of a device that stands nowhere.
+        descriptions: What devices had said of themselves when it came.
     """
 
     received_at: int
     unsaid: TimeSource
     registry: Registry | None
     default_zone: ZoneInfo
+    descriptions: Descriptions = UNDESCRIBED
 
     def zone_of(self, device_id: str) -> ZoneInfo:
         """Return the zone of the place where a device stands."""

@@ -7,6 +7,7 @@ import msgspec
 
 from devices.clock import parse_rfc3339
 from devices.decoder import Decoder
+from devices.description import Remembered
 from devices.observation import Observation, as_json
 from devices.outcome import DeadLetter, Ignored, Outcome
 from devices.profile import Example, Profile, ProfileError
@@ -46,13 +47,23 @@ def decode_example(profile: Profile, example: Example) -> Outcome:
     return _decode(decoder, example, registry)
 
 
-def _decode(decoder: Decoder, example: Example, registry: Registry | None) -> Outcome:
+def _decode(
+    decoder: Decoder,
+    example: Example,
+    registry: Registry | None,
+    descriptions: Remembered | None = None,
+) -> Outcome:
+    said = Remembered() if descriptions is None else descriptions
+    at = parse_rfc3339(example.at)
+    for earlier in example.before:
+        decoder.decode(earlier.topic, earlier.bytes, received_at=at, descriptions=said)
     return decoder.decode(
         example.topic,
         example.bytes,
-        received_at=parse_rfc3339(example.at),
+        received_at=at,
         retained=example.retained,
         registry=registry,
+        descriptions=said,
     )
 
 
@@ -62,9 +73,11 @@ def _problem(profile: Profile, example: Example) -> str:
     got = _words(outcome, wanted if isinstance(wanted, list) else [])
     if got != wanted:
         return f"gives {got}, should give {wanted}"
+    decoder = Decoder([profile], default_zone=example.zone)
     if example.reply is not None:
-        decoder = Decoder([profile], default_zone=example.zone)
         return _problem_of_reply(decoder, example)
+    if example.asks is not None:
+        return _problem_of_question(decoder, example)
     return ""
 
 
@@ -73,6 +86,13 @@ def _problem_of_reply(decoder: Decoder, example: Example) -> str:
     answer = said and {"topic": said[0], "body": msgspec.json.decode(said[1])}
     wanted = example.reply and example.reply.model_dump()
     return "" if answer == wanted else f"answers {answer}, should answer {wanted}"
+
+
+def _problem_of_question(decoder: Decoder, example: Example) -> str:
+    said = Remembered()
+    _decode(decoder, example, None, said)
+    topics = [topic for topic, _ in said.asked]
+    return "" if topics == [example.asks] else f"asks {topics}, should ask {example.asks}"
 
 
 def _words(outcome: Outcome, wanted: list[dict[str, Any]]) -> Any:

@@ -34,6 +34,7 @@ class DeadLetterReason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     BAD_CHECKSUM = "bad_checksum"
     BAD_TIME = "bad_time"
+    NO_BIRTH = "no_birth"
     DECODER_FAILED = "decoder_failed"
     STORE_REFUSED = "store_refused"
 

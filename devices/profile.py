@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -31,14 +31,39 @@ class ProfileError(Exception):
     """A profile cannot be used: file, line where it is known, and reason."""
 
 
-class Example(Strict):
-    """A payload and what it must give; the profile's test and its documentation."""
+class Earlier(Strict):
+    """A message by its topic and payload."""
 
-    says: str
-    source: str = ""
     topic: str
     payload: str | None = None
     payload_hex: str | None = None
+
+    @model_validator(mode="after")
+    def _has_a_payload(self) -> Self:
+        if (self.payload is None) == (self.payload_hex is None):
+            raise ValueError("needs either payload or payload_hex")
+        return self
+
+    @property
+    def bytes(self) -> bytes:
+        """The payload as published."""
+        if self.payload_hex is not None:
+            return bytes.fromhex(self.payload_hex)
+        return (self.payload or "").encode()
+
+
+class Example(Earlier):
+    """A payload and what it must give; the profile's test and its documentation.
+
+    Attributes:
+        before: What the device said of itself before.
+        asks: The topic to which a question is published, where a message cannot be read.
+    """
+
+    says: str
+    source: str = ""
+    before: tuple[Earlier, ...] = ()
+    asks: str | None = None
     at: str = "2020-02-14T12:00:00Z"
     zone: Zone = ZoneInfo("Asia/Shanghai")
     retained: bool = False
@@ -49,19 +74,10 @@ class Example(Strict):
     reply: Reply | None = None
 
     @model_validator(mode="after")
-    def _is_complete(self) -> "Example":
-        if (self.payload is None) == (self.payload_hex is None):
-            raise ValueError("needs either payload or payload_hex")
+    def _is_complete(self) -> Self:
         if sum(x is not None for x in (self.gives, self.ignored, self.dead_letter)) != 1:
             raise ValueError("needs one of gives, ignored and dead_letter")
         return self
-
-    @property
-    def bytes(self) -> bytes:
-        """The payload as published."""
-        if self.payload_hex is not None:
-            return bytes.fromhex(self.payload_hex)
-        return (self.payload or "").encode()
 
 
 class Poll(Strict):

@@ -14,6 +14,9 @@ _NAME = r"[a-z_][a-z0-9_]*"
 _PART = re.compile(rf"(?P<before>[^{{}}+#]*)\{{(?P<name>{_NAME})\}}(?P<after>[^{{}}+#]*)")
 _REST = re.compile(rf"\{{(?P<name>{_NAME})\+\}}")
 
+TOPIC = ""
+"""The name that stands for the whole topic; no pattern can say it."""
+
 T = TypeVar("T")
 Names = dict[str, str]
 """What the names of a pattern stood for in a topic."""

@@ -22,19 +22,21 @@ from alerts.channels import open_channels
 from alerts.engine import Engine
 from alerts.outbox import Paging
 from devices.clock import HOUR, SECOND, wall_now
-from devices.outcome import Outcome
 from devices.registry_store import RegistryCache
 from gatehouse.address import split_bind
 from gatehouse.alerts_consumer import AlertsConsumer
 from gatehouse.console_process import ConsoleProcess
 from gatehouse.database import open_database
+from gatehouse.decoding import Decoding
 from gatehouse.garbage import look_less_for_garbage
 from gatehouse.own_alarms import OwnAlarms
 from gatehouse.parts import make_decoder, open_series, open_upkeep
 from gatehouse.polls import Polls
+from gatehouse.rebirths import Rebirths
 from gatehouse.settings import Settings, SettingsError
 from ingest.books import balance
-from ingest.decode_stage import decode_all
+from ingest.description_store import NAME as DESCRIPTIONS
+from ingest.description_store import DescriptionStore
 from ingest.http_source import HttpSource
 from ingest.journal import Journal
 from ingest.journal_room import GIB
@@ -116,7 +118,7 @@ class Service:
                 journal=self._journal,
                 sources=[*brokers.values(), *self._open_intake()],
                 consumers=[self._series, self._alerts],
-                decode=self._decode,
+                decode=self._decoding.live,
                 reply=self._reply,
                 publish=partial(_publish, publishers),
                 clock=self._clock,
@@ -132,6 +134,8 @@ class Service:
                     first = next(iter(brokers.values()))
                     ask = partial(self._polls.ask, first, pipeline)
                     tasks.create_task(_repeat("polls", ask, POLL_S), name="polls")
+                    revive = partial(self._rebirths.publish, pipeline.say)
+                    tasks.create_task(_repeat("rebirths", revive, POLL_S), name="rebirths")
                     if self._upkeep is not None:
                         keep = partial(asyncio.to_thread, self._keep_series, self._upkeep)
                         upkeep = _repeat("series_upkeep", keep, UPKEEP_S)
@@ -173,6 +177,14 @@ class Service:
         self._database = open_database(settings)
         stack.callback(self._database.dispose)
         self._registry = RegistryCache(self._database)
+        descriptions = DescriptionStore.open(
+            settings.data_dir / DESCRIPTIONS, base=lambda: self._journal.base
+        )
+        stack.callback(descriptions.close)
+        self._rebirths = Rebirths(self._clock, [one.name for one in settings.sources])
+        self._decoding = Decoding(
+            self._decoder, self._registry.current, descriptions, self._rebirths
+        )
         self._polls = Polls(self._profiles, self._registry.current, self._clock)
         self._own_alarms = OwnAlarms(
             data_dir=settings.data_dir,
@@ -192,7 +204,7 @@ class Service:
             journal_id=self._journal.id,
             ledger=self._ledger,
             store=store,
-            decode=self._decode,
+            decode=self._decoding.again,
             registry=self._registry.current,
             clock=self._clock,
             troubles=self._troubles,
@@ -220,9 +232,6 @@ class Service:
             language=settings.language,
         )
         stack.callback(self._paging.close)
-
-    def _decode(self, _: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
-        return decode_all(messages, self._decoder, self._registry.current())
 
     def _reply(self, messages: Sequence[Message]) -> Iterator[tuple[Message, str, bytes]]:
         """Yield what is published for messages; a post has its answer already.

@@ -8,9 +8,9 @@ from dashboards.console.app import create_app
 from dashboards.console.context import ConsoleContext
 from devices.registry_store import RegistryCache
 from gatehouse.database import newest_revision, open_database, revision
+from gatehouse.decoding import decode_beside
 from gatehouse.parts import make_decoder, open_series
 from gatehouse.settings import Settings, SettingsError
-from ingest.decode_stage import decode_all
 from ingest.publisher import Publisher
 
 
@@ -29,7 +29,7 @@ def serve_console(settings: Settings) -> None:
         clock=settings.clock,
         data_dir=settings.data_dir,
         series=lambda: series,
-        decode=lambda _, messages: decode_all(messages, decoder, registry()),
+        decode=decode_beside(settings.data_dir, decoder, registry),
         publish=Publisher(settings.mqtt).publish,
         is_migrated=lambda: revision(database) == newest_revision(),
         silent_after=silence.get,

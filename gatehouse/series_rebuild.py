@@ -27,6 +27,8 @@ from gatehouse.failure import Failure
 from gatehouse.parts import make_decoder, open_series
 from gatehouse.settings import Settings
 from ingest.decode_stage import decode_all
+from ingest.description_store import NAME as DESCRIPTIONS
+from ingest.description_store import BatchDescriptions, DescriptionStore
 from ingest.folder_lock import FolderLock, FolderLocked
 from ingest.journal import LOCK
 from ingest.journal_identity import read_identity
@@ -176,23 +178,29 @@ class Rebuild:
         if journal != progress.journal:
             raise Failure("the ledger belongs to another journal: restore both from one backup")
 
-        def decode(_: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
-            return decode_all(messages, self._decoder, self._registry)
+        store = DescriptionStore.copy(self._folder / DESCRIPTIONS)
+
+        def decode(positions: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
+            descriptions = BatchDescriptions(store, positions)
+            outcomes = decode_all(messages, self._decoder, self._registry, descriptions)
+            descriptions.keep(self._registry.devices)
+            return outcomes
 
         def kept(now: Progress, account: Account) -> None:
             if note:
                 write_progress(self._folder / NOTE, now)
             self._say(f"position {now.position:,} of {until:,}, {account.messages:,} messages")
 
-        return rebuild(
-            self._journal,
-            progress,
-            until=until,
-            decode=decode,
-            registry=self._registry,
-            write=write,
-            kept=kept,
-        )
+        with closing(store):
+            return rebuild(
+                self._journal,
+                progress,
+                until=until,
+                decode=decode,
+                registry=self._registry,
+                write=write,
+                kept=kept,
+            )
 
     def _covered(self) -> str:
         at = self._progress.covered_from

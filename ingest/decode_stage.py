@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from devices.decoder import Decoder, of_retained
+from devices.description import UNDESCRIBED, Descriptions
 from devices.outcome import DeadLetter, DeadLetterReason, Outcome
 from devices.registry import Registry
+from ingest.description_store import BatchDescriptions
 from ingest.message import BACKLOG, POSTS, RETAIN, Batch, Message
 
 KEPT = 50_000
@@ -20,19 +22,42 @@ _POSTED = f"{POSTS}/"
 _NOT_POSTED = DeadLetter(DeadLetterReason.UNKNOWN_TOPIC, "of a post, and none")
 
 Decode = Callable[[Sequence[int], Sequence[Message]], list[Outcome]]
-"""Positions and messages to what became of each; raises nothing for any input."""
+"""Positions and messages to what became of each; raises nothing for any input, and Held where what
+they say of their devices cannot be kept now."""
 
 
-def decode_all(messages: Sequence[Message], decoder: Decoder, registry: Registry) -> list[Outcome]:
-    """Return what ``decoder.decode`` does of each message; what came together is asked together."""
+def decode_all(
+    messages: Sequence[Message],
+    decoder: Decoder,
+    registry: Registry,
+    descriptions: BatchDescriptions | None = None,
+) -> list[Outcome]:
+    """Return what ``decoder.decode`` does of each message; what came together is asked together.
+
+    Args:
+        messages: In the order of their positions.
+        decoder: All profiles.
+        registry: The present snapshot.
+        descriptions: What devices had said of themselves, begun for these messages; it is told
+            what they say, and keeping that is left to the caller. None: nothing is known.
+
+    Raises:
+        DescriptionsAway: What devices had said cannot be read now.
+    """
     read = decoder.read
     outcomes: list[Outcome] = []
+    described: Descriptions = UNDESCRIBED
+    if descriptions is not None:
+        descriptions.follow(outcomes)
+        described = descriptions
     at = flags = -1
     for message in messages:
         if message.received_at != at or message.flags != flags:
             at, flags = message.received_at, message.flags
             is_backlog, is_retained = bool(flags & BACKLOG), bool(flags & RETAIN)
-            arrival = decoder.arrival(at, backlog=is_backlog, registry=registry)
+            arrival = decoder.arrival(
+                at, backlog=is_backlog, registry=registry, descriptions=described
+            )
         topic = message.topic
         if topic.startswith(_POSTED) and message.source != POSTS:
             outcome: Outcome = _NOT_POSTED

@@ -53,7 +53,8 @@ class Held(Exception):
 
     Args:
         sentence: What it waits for.
-        by: The same in a word from a closed list: "store", "ledger", "journal", "database".
+        by: The same in a word from a closed list: "store", "ledger", "journal",
+            "database", "descriptions".
         retry_after: Seconds not to ask again, at most :data:`LEFT_ALONE_S`.
     """
 

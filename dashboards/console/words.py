@@ -116,6 +116,7 @@ _REASON = {
     "out_of_range": mark("A value is out of range"),
     "bad_checksum": mark("Wrong checksum"),
     "bad_time": mark("Impossible time"),
+    "no_birth": mark("The device has not said what it measures"),
     "decoder_failed": mark("The decoder failed"),
     "store_refused": mark("Refused by the series store"),
 }
@@ -280,6 +281,7 @@ _PASSING = {
     "ledger": mark("the ledger could not be written"),
     "journal": mark("the journal could not be read"),
     "database": mark("the database did not answer"),
+    "descriptions": mark("what devices say of themselves could not be kept"),
     "refused": mark("refused by the store"),
     "ignored": mark("nothing to judge"),
     "dead": mark("dead letters"),

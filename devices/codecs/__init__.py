@@ -2,9 +2,13 @@
 
 A codec knows a wire format and no meaning; which field is what stands in the profile that names
 it. It raises :class:`devices.outcome.DecodeError` and nothing else.
+
+Of some formats the bytes alone mean nothing: what they say follows from what the device has said
+of itself before. A resolver makes the document of them, and keeps what they say of the device.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from devices.codecs.ble2mqtt import read_lywsd02, read_temperature_measurement_text
 from devices.codecs.dlt645 import read_frames
@@ -14,10 +18,16 @@ from devices.codecs.lorawan import read_chirpstack_uplink, read_the_things_stack
 from devices.codecs.obis import read_telegram
 from devices.codecs.plain import read_json, read_json_or_text, read_text
 from devices.codecs.senml import read_pack
+from devices.codecs.sparkplug import read_payload, resolve
 from devices.codecs.temperature_measurement import read_temperature_measurement
 from devices.codecs.thingsboard import read_gateway_telemetry, read_telemetry
+from devices.device_time import Arrival
+from devices.topic import Names
 
 Codec = Callable[[bytes], object]
+Resolve = Callable[[Any, Names, Arrival, str], object]
+"""What a codec gave, names of the topic, arrival and the profile's name to what the paths walk;
+None: it is another kind of message. The message may be empty."""
 
 CODECS: dict[str, Codec] = {
     "json": read_json,
@@ -35,4 +45,8 @@ CODECS: dict[str, Codec] = {
     "the_things_stack_uplink": read_the_things_stack_uplink,
     "thingsboard": read_telemetry,
     "thingsboard_gateway": read_gateway_telemetry,
+    "sparkplug_b": read_payload,
+}
+RESOLVERS: dict[str, Resolve] = {
+    "sparkplug_b": resolve,
 }

@@ -18,11 +18,11 @@ from devices.enrolment import EnrolmentRefused, enrol, midnight_before, site_of_
 from devices.registry import PlaceKind
 from devices.tables import site as site_table
 from gatehouse.cli.candidates import AsJson, Id, account_name, copy_line, find_one, state
+from gatehouse.decoding import decode_beside
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.parts import make_decoder
 from gatehouse.settings import Settings, load
 from ingest import dead_letter
-from ingest.decode_stage import decode_all
 from ingest.folder_lock import is_locked
 from ingest.journal import LOCK
 from ingest.ledger_file import NAME
@@ -169,13 +169,10 @@ def _rehearse(
         finally:
             changing.rollback()
     counts: Counter[str] = Counter()
+    decode = decode_beside(settings.data_dir, decoder, lambda: registry)
     for group in candidate.groups:
         ledger = settings.data_dir / NAME
-        counts.update(
-            dead_letter.rehearse(
-                ledger, group.open, lambda _, messages: decode_all(messages, decoder, registry)
-            )
-        )
+        counts.update(dead_letter.rehearse(ledger, group.open, decode))
     return dict(counts)
 
 

@@ -2,7 +2,6 @@
 
 import getpass
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,21 +12,20 @@ from dashboards import audit
 from dashboards.audit import Action
 from dashboards.masked import mask
 from devices.clock import rfc3339
-from devices.outcome import DeadLetterReason, Outcome
+from devices.outcome import DeadLetterReason
 from devices.registry_store import load as load_registry
 from gatehouse.database import open_database
+from gatehouse.decoding import decode_beside
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.parts import make_decoder
 from gatehouse.printable import printable, printable_text
 from gatehouse.settings import Settings, load
 from ingest import dead_letter
 from ingest.dead_letter import Group, Letter, Selection
-from ingest.decode_stage import decode_all
 from ingest.folder_lock import is_locked
 from ingest.journal import LOCK
 from ingest.ledger_file import NAME
 from ingest.letter_file import LetterState
-from ingest.message import Message
 
 WAIT_S = 10.0
 REASON_CHARACTERS = 200
@@ -177,10 +175,7 @@ def _dry_run(settings: Settings, selection: Selection) -> dict[str, int]:
         registry = load_registry(database)
     finally:
         database.dispose()
-
-    def decode(_: Sequence[int], messages: Sequence[Message]) -> list[Outcome]:
-        return decode_all(messages, decoder, registry)
-
+    decode = decode_beside(settings.data_dir, decoder, lambda: registry)
     counts = dead_letter.rehearse(_ledger(settings), selection, decode)
     return {_would(name): count for name, count in counts.items()}
 
