@@ -125,7 +125,7 @@ class JournalMachine(RuleBasedStateMachine):
             try:
                 one._step()
             except Held as why:
-                one._hold(str(why))
+                one._hold(why)
                 reader.go_back()
             if durable:
                 reader.durable = reader.position
