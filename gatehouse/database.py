@@ -7,6 +7,7 @@ What a statement carries (names, phones, notes) is not printed with its error.
 """
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def open_database(settings: Settings) -> Engine:
                 "run `gatehouse migrate` after a backup"
             )
     except OperationalError as error:
-        raise _cannot_open(error, engine) from error
+        raise _cannot_open(error) from error
     return engine
 
 
@@ -106,7 +107,7 @@ def migrate(engine: Engine, *, target: str = "head") -> str | None:
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, target)
     except OperationalError as error:
-        raise _cannot_open(error, engine) from error
+        raise _cannot_open(error) from error
     return before
 
 
@@ -121,16 +122,16 @@ def newest_revision() -> str | None:
     return ScriptDirectory.from_config(_configuration()).get_current_head()
 
 
-def explain(error: SQLAlchemyError, engine: Engine) -> str:
+def explain(error: SQLAlchemyError) -> str:
     """Return why a database does not answer, and what to look at."""
-    reason = str(getattr(error, "orig", error)).partition("\n")[0]
-    is_ours = engine.dialect.name == "sqlite"
+    origin = getattr(error, "orig", error)
+    reason, is_ours = str(origin).partition("\n")[0], isinstance(origin, sqlite3.Error)
     place = "the data folder, its owner and its disk" if is_ours else "GATEHOUSE_DATABASE_URL"
     return f"{reason}: check {place}"
 
 
-def _cannot_open(error: OperationalError, engine: Engine) -> DatabaseError:
-    return DatabaseError(f"the state database cannot be opened: {explain(error, engine)}")
+def _cannot_open(error: OperationalError) -> DatabaseError:
+    return DatabaseError(f"the state database cannot be opened: {explain(error)}")
 
 
 def _configuration() -> Config:

@@ -8,11 +8,12 @@ import sys
 from importlib import import_module
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from devices.csv_import import ImportRefused
 from devices.profile import ProfileError
 from gatehouse.broker import BrokerError
-from gatehouse.database import DatabaseError
+from gatehouse.database import DatabaseError, explain
 from gatehouse.failure import FAILED, WRONG_USE, Failure
 from gatehouse.log import start_logging
 from gatehouse.settings import SettingsError
@@ -77,6 +78,8 @@ def main() -> None:
         _end(str(error), WRONG_USE)
     except (DatabaseError, BrokerError, JournalError, ImportRefused) as error:
         _end(str(error), FAILED)
+    except DBAPIError as error:
+        _end(f"the state database refused: {explain(error)}", FAILED)
     except sqlite3.Error as error:
         _end(f"the data folder cannot be used ({error}): see its owner, mode and disk", FAILED)
     except OSError as error:

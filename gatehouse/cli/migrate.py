@@ -125,7 +125,7 @@ def _look(settings: Settings) -> _Told:
     try:
         found = None if is_new else revision(engine)
     except SQLAlchemyError as error:
-        raise Failure(f"the state database cannot be opened: {explain(error, engine)}") from error
+        raise Failure(f"the state database cannot be opened: {explain(error)}") from error
     wanted = newest_revision()
     says = f"schema {wanted} (now: {found or 'empty'})"
     return _Told("state database", says, done=found == wanted)

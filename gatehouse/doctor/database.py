@@ -20,7 +20,7 @@ def database(settings: Settings) -> list[Found]:
         schema = _schema(revision(engine), newest_revision())
         return [schema, *_sites(engine, settings)] if schema.well else [schema]
     except SQLAlchemyError as error:
-        return [Found.wrong(NAME, explain(error, engine))]
+        return [Found.wrong(NAME, explain(error))]
     finally:
         engine.dispose()
 

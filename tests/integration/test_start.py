@@ -2,9 +2,11 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -136,6 +138,20 @@ def test_a_database_that_is_away_is_told_in_one_line(run: Run, tmp_path: Path) -
         done = run(*command, environment=environment)
         (line,) = done.err.splitlines()
         assert (done.code, "check GATEHOUSE_DATABASE_URL" in line) == (1, True)
+
+
+def test_a_database_that_refuses_in_the_middle_is_told_in_one_line(
+    run: Run, tmp_path: Path
+) -> None:
+    """A disk that fills up, or rights that change, while a command works are no stack trace."""
+    environment = {"GATEHOUSE_DATA_DIR": str(tmp_path)}
+    assert run("migrate", environment=environment).code == 0
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database:
+        database.execute("DROP TABLE account")
+    done = run("accounts", "list", environment=environment)
+    assert done.code == 1
+    assert done.err.startswith("gatehouse: the state database refused: no such table: account")
+    assert done.err.count("\n") == 1
 
 
 def test_check_connects_to_nothing(run: Run, tmp_path: Path) -> None:
