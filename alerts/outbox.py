@@ -69,6 +69,7 @@ class Paging:
         self._wall = wall
         self._senders = senders
         self._under_way: set[Future[int]] = set()
+        self._postponed: set[str] = set()
         self._closing = Event()
 
     def tick(self) -> int:
@@ -95,11 +96,15 @@ class Paging:
                 .order_by(incidents.c.next_at)
                 .limit(MOVES_PER_TICK)
             ).all()
+        postponed = set()
         for incident_id in due:
             try:
                 self._move(incident_id)
             except IncidentError as error:
-                log.warning("move_postponed", incident=incident_id, reason=str(error))
+                postponed.add(incident_id)
+                if incident_id not in self._postponed:
+                    log.warning("move_postponed", incident=incident_id, reason=str(error))
+        self._postponed = postponed
 
     def _move(self, incident_id: str) -> None:
         """Take one move, unless somebody took it since it was found due."""

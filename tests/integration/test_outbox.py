@@ -1,14 +1,17 @@
 """The outbox with fake phones, on both databases: who is told, when, how often, and why not."""
 
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
+from alerts import evidence
 from alerts import incident as incidents
 from alerts.attempt import Result
 from alerts.finding import Severity
-from alerts.incident import Disposition, EventKind
+from alerts.incident import Disposition, EventKind, IncidentError
 from alerts.settlement import ATTEMPTS_PER_CHANNEL
 from devices.clock import HOUR, MINUTE
 from tests.office import NOW, Office, make_registry
@@ -192,3 +195,21 @@ def test_late_evidence_tells_who_closed_the_case(office: Office) -> None:
         ("secretary", opened)
     ]
     assert "after you closed it" in office.phones.taken[0].text.title
+
+
+def test_a_move_that_cannot_be_taken_is_told_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried with each tick, four times a second; the log has it when it begins."""
+    office.open_fever()
+    office.paging.tick()
+    office.clock.advance(5 * MINUTE)
+    refused = Mock(side_effect=IncidentError("somebody else has just changed it"))
+    with monkeypatch.context() as patched, capture_logs() as logged:
+        patched.setattr(evidence, "climb", refused)
+        for _ in range(3):
+            office.paging.tick()
+    assert refused.call_count == 3
+    assert [one["event"] for one in logged] == ["move_postponed"]
+    office.paging.tick()
+    assert len(office.told()) == 2
