@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from ingest.message import Batch, Message
+from ingest.private_file import make_private
 
 FORMAT = 1
 SUFFIX = ".journal"
@@ -104,6 +105,7 @@ class JournalFile:
             sqlite3.OperationalError: The disk is full or refuses.
         """
         fresh = not self.path.exists()
+        make_private(self.path)
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")

@@ -8,7 +8,6 @@ A copy without a CRC-32 is of a Gatehouse that wrote none, and is taken where ne
 is right. That one passes over fields it does not know, so the number of the format has stayed.
 """
 
-import os
 import secrets
 import zlib
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Self
 import msgspec
 
 from ingest.journal_file import FORMAT, list_files, sync_folder
+from ingest.private_file import replace_private
 
 _NAME = "journal.json"
 _COPY = "journal.copy.json"
@@ -93,12 +93,7 @@ def write_identity(folder: Path, identity: Identity) -> None:
     fields = msgspec.to_builtins(identity)
     content = msgspec.json.encode({**fields, _CHECKSUM: _checksum(fields)})
     for name in (_COPY, _NAME):
-        draft = folder / f"{name}.new"
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(folder / name)
+        replace_private(folder / name, content, synced=True)
     sync_folder(folder)
 
 

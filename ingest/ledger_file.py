@@ -20,6 +20,7 @@ from urllib.parse import quote
 import msgspec
 
 from ingest.journal_identity import JournalError
+from ingest.private_file import make_private
 
 NAME = "ledger.db"
 LETTERS = "dead_letters.db"
@@ -74,6 +75,8 @@ def connect(path: Path, *, read_only: bool = False, newest: int = FORMAT) -> sql
     """
     if read_only and not path.exists():
         raise LedgerRefused(f"{path} is not there: this Gatehouse has taken nothing in yet")
+    if not read_only:
+        make_private(path)
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}",
         uri=True,

@@ -9,7 +9,6 @@ time at *covered from*: whatever was observed since then arrived at or behind th
 Before it a rebuild knows only what came late, and the points that were there must stay.
 """
 
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from ingest.journal_file import FileDamaged, Row, cut, list_files
 from ingest.journal_room import MIB
 from ingest.message import Batch, Message
 from ingest.point import Point, PointEncoder
+from ingest.private_file import replace_private
 from ingest.reading import END_OF_TIME
 from ingest.refusal import Rejected
 
@@ -132,11 +132,7 @@ def read_progress(path: Path) -> Progress | None:
 
 def write_progress(path: Path, progress: Progress) -> None:
     """Replace the note of how far a rebuild is."""
-    draft = path.with_name(f".{path.name}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(progress))
-    draft.replace(path)
+    replace_private(path, msgspec.json.encode(progress))
 
 
 def first_position(journal: Path) -> int:

@@ -18,6 +18,7 @@ from ingest import rollup_sql, series_sql
 from ingest.journal_file import sync_folder
 from ingest.measurement import MEASUREMENTS
 from ingest.point import NANOSECONDS
+from ingest.private_file import make_private
 from ingest.reading import END_OF_TIME
 from ingest.rollup import ROLLUPS, Span
 
@@ -119,6 +120,7 @@ def _set_last(connection: sqlite3.Connection) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    make_private(path)
     connection = sqlite3.connect(path)
     series_sql.prepare(connection)
     return connection

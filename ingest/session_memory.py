@@ -9,7 +9,6 @@ after one was given up. So what the file names may be more than what the broker 
 A file that is lost or damaged costs that knowledge once, and nothing else.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import msgspec
 import structlog
 
 from ingest.journal_file import sync_folder
+from ingest.private_file import replace_private
 
 NAME = "sessions.json"
 
@@ -60,12 +60,7 @@ class SessionMemory:
 
 def _write(file: Path, content: bytes) -> None:
     """Replace a file whole; when this returns, a power cut leaves the new content."""
-    draft = file.with_name(f".{file.name}")
-    with draft.open("wb") as opened:
-        opened.write(content)
-        opened.flush()
-        os.fsync(opened.fileno())
-    draft.replace(file)
+    replace_private(file, content, synced=True)
     sync_folder(file.parent)
 
 

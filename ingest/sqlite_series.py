@@ -18,6 +18,7 @@ from ingest import rollup_sql
 from ingest import series_sql as sql
 from ingest.measurement import MEASUREMENT_OF, MEASUREMENTS, measurement_named
 from ingest.point import NANOSECONDS, Point, Series
+from ingest.private_file import make_private
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
 from ingest.refusal import Rejected, StoreHeld
 from ingest.rollup import Span, rollup_named
@@ -216,6 +217,8 @@ class SqliteStore:
     def _connection(self) -> sqlite3.Connection:
         if self._open is None:
             mode = "ro" if self._read_only else "rwc"
+            if not self._read_only:
+                make_private(self._path)
             connection = sqlite3.connect(
                 f"{self._path.absolute().as_uri()}?mode={mode}",
                 uri=True,

@@ -4,7 +4,6 @@ Replaced whole once a second, readable only by its owner. A file older than :dat
 that the pipeline is not running, or hangs.
 """
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ingest.books import Books
 from ingest.durations import Durations
 from ingest.journal_room import free_bytes
 from ingest.pipeline import PipelineStatus
+from ingest.private_file import replace_private
 
 STALE_S = 10.0
 _NAME = "status.json"
@@ -94,11 +94,7 @@ def look_at_disk(data_dir: Path, *, wanted_bytes: int) -> DiskStatus:
 
 def write_status(data_dir: Path, status: ServiceStatus) -> None:
     """Replace the file."""
-    draft = data_dir / f".{_NAME}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(status))
-    draft.replace(data_dir / _NAME)
+    replace_private(data_dir / _NAME, msgspec.json.encode(status))
 
 
 def read_status(data_dir: Path) -> ServiceStatus | None:

@@ -66,4 +66,4 @@ def test_it_is_on_disk_before_it_takes_the_place_of_the_old_one(
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "replace", replaced)
     SessionMemory(tmp_path / "sessions.json").keep("a@one:1883", ["gate/#"])
-    assert steps == [".sessions.json", "replace", tmp_path.name]
+    assert steps == ["sessions.json.new", "replace", tmp_path.name]
