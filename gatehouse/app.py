@@ -7,16 +7,14 @@ not, leaves nothing to repair; a clean one only saves the time of replaying.
 """
 
 import asyncio
-import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
 from importlib.metadata import version
 from typing import Self
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from alerts.channels import open_channels
 from alerts.engine import Engine
@@ -33,6 +31,7 @@ from gatehouse.own_alarms import OwnAlarms
 from gatehouse.parts import make_decoder, open_series, open_upkeep
 from gatehouse.polls import Polls
 from gatehouse.rebirths import Rebirths
+from gatehouse.routine import WAITED_FOR, repeat
 from gatehouse.settings import Settings, SettingsError
 from ingest.books import balance
 from ingest.description_store import NAME as DESCRIPTIONS
@@ -47,7 +46,6 @@ from ingest.message import POSTS, Message
 from ingest.mqtt_source import MqttSource
 from ingest.pipeline import Pipeline
 from ingest.publisher import Publisher
-from ingest.refusal import StoreHeld
 from ingest.series_consumer import SeriesConsumer
 from ingest.series_upkeep import SeriesUpkeep
 from ingest.session_memory import NAME as SESSIONS
@@ -65,8 +63,6 @@ POLL_S = 1.0
 LETTERS_S = 30.0
 """Between two counts of the dead letters: one look at an index, under a second of a million."""
 UPKEEP_S = 5.0
-WAITED_FOR = (OperationalError, sqlite3.OperationalError, OSError, StoreHeld)
-"""A database that is away or locked, a disk that is full: they pass, and nothing dies of them."""
 
 
 class Service:
@@ -126,21 +122,21 @@ class Service:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(pipeline.run(), name="pipeline")
-                    tasks.create_task(_repeat("paging", self._page, PAGING_S), name="paging")
+                    tasks.create_task(repeat("paging", self._page, PAGING_S), name="paging")
                     tell = partial(self._tell, pipeline)
-                    tasks.create_task(_repeat("status", tell, STATUS_S), name="status")
-                    watch = _repeat("self_watch", self._watch_itself, STATUS_S)
+                    tasks.create_task(repeat("status", tell, STATUS_S), name="status")
+                    watch = repeat("self_watch", self._watch_itself, STATUS_S)
                     tasks.create_task(watch, name="self watch")
                     first = next(iter(brokers.values()))
                     ask = partial(self._polls.ask, first, pipeline)
-                    tasks.create_task(_repeat("polls", ask, POLL_S), name="polls")
+                    tasks.create_task(repeat("polls", ask, POLL_S), name="polls")
                     revive = partial(self._rebirths.publish, pipeline.say)
-                    tasks.create_task(_repeat("rebirths", revive, POLL_S), name="rebirths")
+                    tasks.create_task(repeat("rebirths", revive, POLL_S), name="rebirths")
                     if self._upkeep is not None:
                         keep = partial(asyncio.to_thread, self._keep_series, self._upkeep)
-                        upkeep = _repeat("series_upkeep", keep, UPKEEP_S)
+                        upkeep = repeat("series_upkeep", keep, UPKEEP_S)
                         tasks.create_task(upkeep, name="series upkeep")
-                    count = _repeat("letters", self._count_letters, LETTERS_S)
+                    count = repeat("letters", self._count_letters, LETTERS_S)
                     tasks.create_task(count, name="letters")
                     tasks.create_task(self._console.keep(), name="console")
             finally:
@@ -302,20 +298,3 @@ async def _publish(
 ) -> None:
     """Publish to the broker that a source is with."""
     await publishers[source].publish(topic, payload)
-
-
-async def _repeat(work: str, act: Callable[[], Awaitable[None]], every_s: float) -> None:
-    """Act again and again; wait for what passes, and tell of it when it begins and when it ends."""
-    held = False
-    while True:
-        try:
-            await act()
-        except WAITED_FOR as error:
-            if not held:
-                log.error(f"{work}_held", why=str(getattr(error, "orig", error)))
-            held = True
-        else:
-            if held:
-                log.info(f"{work}_resumed")
-            held = False
-        await asyncio.sleep(every_s)
