@@ -24,7 +24,7 @@ from ingest.influxdb_address import Address
 from ingest.influxdb_connection import Connection
 from ingest.influxdb_refusal import Line, Refusal, sort_out
 from ingest.line_protocol import encode_lines
-from ingest.measurement import measurement_named
+from ingest.measurement import CANARY, measurement_named
 from ingest.point import NANOSECONDS, Point
 from ingest.reading import Bucket, Function, Reading, check_aggregate, check_limit
 from ingest.refusal import Rejected, StoreHeld, StoreLies
@@ -32,7 +32,6 @@ from ingest.rollup import Span, rollup_named
 
 LINES_A_REQUEST = 5_000
 SCANNED_AT_ONCE = 10_000
-CANARY = "gatehouse_canary"
 _CANARY_SECONDS = 5.0
 
 

@@ -137,6 +137,8 @@ DEVICE_STATUS = _measurement(
     may_be_blank=True,
 )
 
+CANARY = "gatehouse_canary"
+"""The one measurement that is of no observation: written into InfluxDB and read back."""
 MEASUREMENTS: dict[str, Measurement] = {
     measurement.name: measurement
     for measurement in (TEMPERATURE, CROSSING, ELECTRICITY, LIT_WINDOW, DEVICE_STATUS)

@@ -89,7 +89,8 @@ def _temperature(name: str, *body_sites: BodySite) -> Rollup:
 
 
 def _crossings(name: str, *directions: Direction) -> Rollup:
-    fields = (RollupField("count", Summary.COUNT, "outcome", "how many crossings"),)
+    says = "how many, admitted, refused or unknown"
+    fields = (RollupField("count", Summary.COUNT, "outcome", says),)
     where = ("direction", tuple(each.value for each in directions)) if directions else None
     return Rollup(name, "crossing", fields, where)
 

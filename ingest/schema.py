@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
-from ingest.measurement import FORBIDDEN, MEASUREMENTS, TAG_MEANINGS, FieldKind, Measurement
+from ingest.measurement import (
+    CANARY,
+    FORBIDDEN,
+    MEASUREMENTS,
+    TAG_MEANINGS,
+    FieldKind,
+    Measurement,
+)
 from ingest.point import NANOSECONDS
 from ingest.rollup import ROLLUPS
 
@@ -21,7 +28,9 @@ _TIME = f"""## Time
 
 Of the observation, in nanoseconds UTC. Down to the millisecond it is when the device observed it;
 the six digits below (0 to {NANOSECONDS - 1:,}) tell events of one millisecond apart and mean
-nothing else. What is sent again has the same time, and so overwrites itself.
+nothing else. What is sent again with a device's time that is believed has the same time, and so
+overwrites itself. Without one it is another point each time it is sent, unless the broker marks it
+as a repeat (DUP).
 """
 _ROLLUPS = """## Rollups
 
@@ -29,6 +38,12 @@ What the points of one series came to in an hour or a day, with the same tags; i
 hour or day began. In InfluxDB 1.x and 2.x they are in the retention policies `gatehouse_hourly` and
 `gatehouse_daily`, in the embedded store in tables `hourly_…` and `daily_…`
 ([ingest/rollup.py](../ingest/rollup.py)).
+"""
+_CANARY = f"""## `{CANARY}`
+
+Of no device, and in InfluxDB only: every half minute, and when `gatehouse doctor` or a rebuild
+wants to know, a point is written and read back, to see that the server keeps what it takes. It has
+no tag and one field, `value`, an integer that means nothing. It may be deleted at any time.
 """
 _NEVER = f"""## What is never in it
 
@@ -60,7 +75,9 @@ def describe() -> str:
         _table("| tag | is |", tags),
         *(_describe(measurement) for measurement in MEASUREMENTS.values()),
         _ROLLUPS,
+        _table("| rollup | of | where |", _rollup_sources()),
         _table("| rollup | field | type | unit | is |", _rollup_rows()),
+        _CANARY,
         _CARDINALITY,
         _table("| measurement | series | a household |", counts),
         _NEVER,
@@ -76,6 +93,15 @@ def _describe(measurement: Measurement) -> str:
     title = f"## `{measurement.name}`\n\nOne series for each {measurement.series}."
     blank = " A point has at least one of these fields." if measurement.may_be_blank else ""
     return f"{title}{blank}\n\n{_table('| field | type | unit | is |', fields)}"
+
+
+def _rollup_sources() -> Iterator[str]:
+    for rollup in ROLLUPS:
+        where = "every point"
+        if rollup.where:
+            field, values = rollup.where
+            where = f"`{field}` is {' or '.join(values)}"
+        yield f"| `{rollup.name}` | `{rollup.measurement}` | {where} |"
 
 
 def _rollup_rows() -> Iterator[str]:

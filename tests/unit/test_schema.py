@@ -8,9 +8,10 @@ import pytest
 from devices.observation import Observation
 from devices.registry import Device, History, Place, PlaceKind, Registry
 from ingest.line_protocol import encode_lines
-from ingest.measurement import FORBIDDEN, MEASUREMENT_OF
+from ingest.measurement import CANARY, FORBIDDEN, MEASUREMENT_OF
 from ingest.message import Message
 from ingest.point import PointEncoder
+from ingest.rollup import ROLLUPS
 from ingest.schema import describe
 from tests.docs.documents import read
 
@@ -21,6 +22,21 @@ SECRET = "SECRET"
 def test_the_document_is_what_the_code_says() -> None:
     """Whoever changes a measurement writes the document anew: `gatehouse series schema`."""
     assert read("docs/schema.md") == describe()
+
+
+def test_whatever_may_be_found_in_a_store_is_described() -> None:
+    """Each rollup with the points it is of, and the one measurement that no device writes."""
+    document = describe()
+    for rollup in ROLLUPS:
+        field, values = rollup.where or ("", ())
+        [row] = [
+            line
+            for line in document.splitlines()
+            if line.startswith(f"| `{rollup.name}` | `{rollup.measurement}`")
+        ]
+        assert f"`{field}`" in row or not values
+        assert all(value in row for value in values)
+    assert f"`{CANARY}`" in document
 
 
 @pytest.mark.parametrize("kind", MEASUREMENT_OF, ids=lambda kind: kind.__name__)
