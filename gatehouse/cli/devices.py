@@ -1,6 +1,8 @@
 """``gatehouse devices``: what is registered and when it was last heard, and what is not."""
 
 import json
+from bisect import bisect_left
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -20,7 +22,7 @@ from gatehouse.parts import make_decoder, open_series
 from gatehouse.settings import Settings, load
 from ingest.measurement import MEASUREMENTS
 from ingest.reading import MAX_READINGS
-from ingest.series import Reading, StoreHeld
+from ingest.series import Reading, SeriesReader, StoreHeld
 
 _OPERATOR = Account(name="command line", role=Role.OPERATOR)
 
@@ -58,7 +60,7 @@ def list_(
     now = settings.clock.now()
     lines = list_devices(
         visible_devices(registry, _OPERATOR, now=now),
-        _newest_readings(settings),
+        _newest_readings(settings, sorted(registry.devices)),
         silent_after=silence.get,
         now=now,
         clocks=clocks,
@@ -73,14 +75,26 @@ def list_(
     print(f"{len(shown)} devices")
 
 
-def _newest_readings(settings: Settings) -> list[Reading]:
+def _newest_readings(settings: Settings, devices: Sequence[str]) -> list[Reading]:
     store = open_series(settings, read_only=True)
     try:
-        return [one for name in MEASUREMENTS for one in store.last(name, limit=MAX_READINGS)]
+        return [one for name in MEASUREMENTS for one in _newest_of(store, name, devices)]
     except StoreHeld as error:
         raise Failure(str(error)) from error
     finally:
         store.close()
+
+
+def _newest_of(store: SeriesReader, name: str, devices: Sequence[str]) -> list[Reading]:
+    """Return the newest readings of all devices, which are given in order.
+
+    One answer is bounded, and in order too: those beyond its end are asked for one by one.
+    """
+    found = store.last(name, limit=MAX_READINGS)
+    if len(found) == MAX_READINGS:
+        for device in devices[bisect_left(devices, found[-1].device) :]:
+            found += store.last(name, device=device)
+    return found
 
 
 def _where(line: DeviceLine) -> str:
