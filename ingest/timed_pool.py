@@ -51,17 +51,21 @@ class _Response(HTTPResponse):
         self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
 
 
-class _HttpConnection(HTTPConnection):
+class TimedHttpConnection(HTTPConnection):
+    """One that is not encrypted."""
+
     response_class = _Response
 
 
-class _HttpsConnection(HTTPSConnection):
+class TimedHttpsConnection(HTTPSConnection):
+    """One with TLS."""
+
     response_class = _Response
 
 
 class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
+    ConnectionCls = TimedHttpConnection
 
 
 class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
+    ConnectionCls = TimedHttpsConnection
