@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ingest.series import open_store
 from tests.bench import decoding, reading, storing, taking_in, telegraf
+from tests.bench.catching_up import catch_up
 from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
 from tests.bench.load import DEVICES, garbage
@@ -31,6 +32,7 @@ STREAMED = 500_000
 BACKLOG = 1_000_000
 LIBRARIES = ("paho", "aiomqtt")
 CALM_PER_S = 5_000
+OUTAGE_PER_S = 1_000
 BUSY_PER_S = 20_000
 PACED_S = 8
 PATIENCE_S = 120
@@ -81,6 +83,8 @@ NAMES = (
     "publish_to_readable_p99_ms",
     "observation_to_page_p50_ms",
     "observation_to_page_p99_ms",
+    "catch_up_per_second",
+    "catch_up_live_readable_s",
     "peak_mib",
     "messages_per_second_sqlite",
     "cpu_us_into_sqlite",
@@ -203,6 +207,8 @@ def _measure_influxdb(folder: Path) -> Results:
         readable = percentiles(publish_to_readable(way, way.influxdb, per_second=CALM_PER_S))
         _say(f"from a fever to its page at {BUSY_PER_S:,} messages a second ...")
         page = percentiles(observation_to_page(way, per_second=BUSY_PER_S))
+        _say(f"{MESSAGES:,} messages while InfluxDB is away, and its return ...")
+        caught_up, live_s = catch_up(way, way.influxdb, waiting=MESSAGES, per_second=OUTAGE_PER_S)
         return {
             "messages_per_second": round(full.per_second),
             **_cost("into_influxdb", full),
@@ -213,6 +219,8 @@ def _measure_influxdb(folder: Path) -> Results:
             "publish_to_readable_p99_ms": readable[1],
             "observation_to_page_p50_ms": page[0],
             "observation_to_page_p99_ms": page[1],
+            "catch_up_per_second": round(caught_up),
+            "catch_up_live_readable_s": round(live_s, 1),
             "peak_mib": way.peak_mib,
         }
 

@@ -133,6 +133,24 @@ class WholeWay:
             background.close()
             probe.close()
 
+    def drain(self, *, spare: int) -> float:
+        """Wait until no more than ``spare`` messages wait for the store.
+
+        Returns:
+            How many were stored a second meanwhile, from the first on that was.
+        """
+        seen: dict[int, int] = {}
+
+        def is_drained() -> bool:
+            status = self._service.status()
+            assert status is not None, self._service.log[-2000:]
+            series = status.pipeline.followers["series"]
+            seen[status.wall_at] = series.cursor
+            return series.pending <= spare and not series.held
+
+        wait_until(is_drained, seconds=PATIENCE_S, what="the store to have caught up")
+        return _rate(list(seen.items()), min(seen.values()), max(seen.values()) + 1)
+
     def _watch(self, position: int) -> list[tuple[int, int]]:
         """Wait until everything up to a position is stored and judged.
 
