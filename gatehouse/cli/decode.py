@@ -1,4 +1,4 @@
-"""``gatehouse decode``: what a payload says, without a broker and without a store."""
+"""``gatehouse decode``: what a payload says, without a broker and a store; or what arrives."""
 
 import json
 import sys
@@ -9,17 +9,37 @@ from zoneinfo import ZoneInfo
 import typer
 
 from devices.clock import WallClock, parse_rfc3339
-from devices.decoder import MAX_PAYLOAD, Decoder
+from devices.decoder import MAX_PAYLOAD
+from devices.matcher import Matcher
 from devices.observation import as_json
 from devices.outcome import DeadLetter, Ignored, Outcome
-from devices.profile import built_in, load_profiles
 from gatehouse.failure import FAILED, WRONG_USE, Failure
+from gatehouse.parts import make_decoder
 from gatehouse.settings import load
 
-Topic = Annotated[str, typer.Option(help="The topic it was published on.")]
+LONGEST_S = 24 * 3600
+
+Topics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--topic", help="The topic it was published on; with --from-broker a filter, or several."
+    ),
+]
 Family = Annotated[str | None, typer.Option(help="Read it as this family (see profiles).")]
 At = Annotated[str | None, typer.Option(help="When it arrived, RFC 3339; now otherwise.")]
-Source = Annotated[Path, typer.Argument(metavar="[FILE or -]", help="The payload.")]
+Source = Annotated[Path | None, typer.Argument(metavar="[FILE or -]", help="The payload.")]
+FromBroker = Annotated[
+    bool, typer.Option("--from-broker", help="Show what arrives at the broker of the settings.")
+]
+Name = Annotated[str, typer.Option("--source", help="Which source's broker, where there are more.")]
+Seconds = Annotated[
+    float | None, typer.Option(min=0.1, max=LONGEST_S, help="Stop after so many seconds.")
+]
+Count = Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")]
+Reveal = Annotated[
+    bool, typer.Option("--reveal", help="Show payloads, and what is measured of a body.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="An object a line, for scripts.")]
 
 
 def register(parent: typer.Typer) -> None:
@@ -27,21 +47,45 @@ def register(parent: typer.Typer) -> None:
     parent.command("decode")(decode)
 
 
-def decode(topic: Topic, profile: Family = None, at: At = None, source: Source = Path("-")) -> None:
-    """Decode one payload: a JSON observation a line, or why there is none.
+def decode(  # noqa: PLR0913, PLR0917 - an option each
+    topic: Topics = None,
+    profile: Family = None,
+    at: At = None,
+    source: Source = None,
+    from_broker: FromBroker = False,
+    source_name: Name = "",
+    seconds: Seconds = None,
+    count: Count = None,
+    reveal: Reveal = False,
+    as_lines: AsJson = False,
+) -> None:
+    """Decode one payload: a JSON observation a line, or why there is none; or what arrives.
 
-    Exits 0 when it was understood or knowingly ignored, 1 when it would be a dead letter.
+    A payload exits 0 when it was understood or knowingly ignored, 1 when it would be a dead letter.
+    With --from-broker nothing is taken from the service: it listens with a client id of its own,
+    until Ctrl-C.
 
-    Example: echo '{"temperature":21.4}' | gatehouse decode --topic zigbee2mqtt/bedroom
+    Examples: echo '{"temperature":21.4}' | gatehouse decode --topic zigbee2mqtt/bedroom
+    gatehouse decode --from-broker --topic 'tele/#' --seconds 60
     """
     settings = load()
-    folders = [settings.profiles_dir] if settings.profiles_dir else []
-    profiles = load_profiles(built_in(), *folders)
+    decoder, profiles = make_decoder(settings)
     names = [known.name for known in profiles]
     if profile is not None and profile not in names:
         raise Failure(f"--profile {profile}: none of {', '.join(names)}", code=WRONG_USE)
-    outcome = Decoder(profiles, default_zone=ZoneInfo(settings.zone)).decode(
-        topic, _read(source), received_at=_time(at), profile=profile
+    if from_broker:
+        if at is not None or source is not None:
+            raise Failure("--from-broker takes neither a file nor --at", code=WRONG_USE)
+        from gatehouse.cli import listen  # noqa: PLC0415 - brings the console's words with it
+
+        look = listen.Look(profile, reveal, as_lines, seconds, count, ZoneInfo(settings.zone))
+        seen = listen.Seen(decoder, Matcher(decoder, profiles), look)
+        listen.listen(settings, source_name, topic or (), seen, look)
+        return
+    if not topic or len(topic) > 1:
+        raise Failure("say the topic it was published on: --topic", code=WRONG_USE)
+    outcome = decoder.decode(
+        topic[0], _read(source or Path("-")), received_at=_time(at), profile=profile
     )
     for line in lines(outcome):
         print(line)
