@@ -118,6 +118,8 @@ class Decoder:
             return DeadLetter(error.reason, error.detail)
         except DescriptionsAway:
             raise
+        except OverflowError:
+            return DeadLetter(DeadLetterReason.OUT_OF_RANGE, "a number too large")
         except Exception as error:  # noqa: BLE001 - a profile's mistake costs one message, no stop
             return DeadLetter(DeadLetterReason.DECODER_FAILED, digest(error))
         return outcome
@@ -152,9 +154,11 @@ def _read(
     """Return what the first claim gives whose conditions hold."""
     codec: Codec | None = None
     document: object = None
-    problem: DecodeError | None = None
+    problem: tuple[str, DecodeError] | None = None
     for reader, names in claims:
-        if not reader.takes_all:
+        if reader.takes_all:
+            _check_could_read(reader.profile, problem)
+        else:
             if not payload and not reader.is_resolved:
                 if reader.any_topic:
                     continue
@@ -166,13 +170,22 @@ def _read(
                 except DecodeError as error:
                     unreadable = True
                     if not reader.any_topic:
-                        problem = problem or error
+                        problem = problem or (reader.profile, error)
             if unreadable:
                 continue
         outcome = reader.read(document, names, arrival)
         if outcome is not None:
             return outcome
-    raise problem or _unread(claims)
+    raise problem[1] if problem else _unread(claims)
+
+
+def _check_could_read(family: str, problem: tuple[str, DecodeError] | None) -> None:
+    """Raise a problem of a family that leaves all other messages of the topic.
+
+    A message that came damaged is not one of these.
+    """
+    if problem is not None and problem[0] == family:
+        raise problem[1]
 
 
 def _unread(claims: Sequence[Claim]) -> DecodeError:

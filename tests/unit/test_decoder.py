@@ -66,6 +66,12 @@ def reason(outcome: Outcome) -> DeadLetterReason | IgnoredReason | None:
         ("zigbee2mqtt/x", '{"temperature":NaN}', DeadLetterReason.BAD_JSON),
         ("zigbee2mqtt/x", '{"temperature":1e999}', DeadLetterReason.OUT_OF_RANGE),
         ("zigbee2mqtt/x", '{"temperature":65535}', DeadLetterReason.OUT_OF_RANGE),
+        ("zigbee2mqtt/x", f'{{"energy":{"9" * 400}}}', DeadLetterReason.OUT_OF_RANGE),
+        (
+            "tele/x/SENSOR",
+            f'{{"A":{{"Temperature":{"9" * 400}}},"TempUnit":"F"}}',
+            DeadLetterReason.OUT_OF_RANGE,
+        ),
         ("zigbee2mqtt/x", '{"temperature":"warm"}', DeadLetterReason.WRONG_TYPE),
         ("zigbee2mqtt/x", '{"temperature":true}', DeadLetterReason.WRONG_TYPE),
         ("zigbee2mqtt/x", '{"temperature":[21]}', DeadLetterReason.WRONG_TYPE),
@@ -90,6 +96,28 @@ def test_bad_input_is_a_dead_letter_with_its_reason(
     outcome = decode(topic, payload)
     assert isinstance(outcome, DeadLetter)
     assert outcome.reason is why
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "why"),
+    [
+        ("topic/face/capture/request/c", '{"cmd":"face","person":', DeadLetterReason.BAD_JSON),
+        (
+            "topic/face/capture/request/c",
+            '{"cmd":"face","person":{"temperatur":NaN}}',
+            DeadLetterReason.BAD_JSON,
+        ),
+        ("stat/pow1/STATUS10", '{"StatusSNS":{"ENERGY":{"Power":', DeadLetterReason.BAD_JSON),
+        ("shelly/status/switch:0", '{"id":0,"apower":1e999}', DeadLetterReason.OUT_OF_RANGE),
+        ("mqtt/face/basic", '{"operator":"Offline"', DeadLetterReason.BAD_JSON),
+        ("shellies/em/emeter/0/power", b"\xff\xfe", DeadLetterReason.BAD_ENCODING),
+    ],
+)
+def test_what_cannot_be_read_is_a_dead_letter_where_the_family_leaves_all_else(
+    topic: str, payload: bytes | str, why: DeadLetterReason
+) -> None:
+    """A block that ignores the rest of a topic does not swallow a reading that came damaged."""
+    assert reason(decode(topic, payload)) is why
 
 
 def test_a_dead_letter_names_the_place_and_not_the_value() -> None:
