@@ -19,6 +19,9 @@ from devices.topic import Names
 MAX_ID = 128
 """Characters of a device's, a channel's or an event's id; the registry's column is as long."""
 
+MAX_MEMBERS = 16_384
+"""Members of an object or array that a loop goes through; births of large plants have fewer."""
+
 BLANK = frozenset({"", "-", "--", "---", "nan", "-nan", "NaN"})
 
 
@@ -159,7 +162,8 @@ def compile_loop(pattern: str) -> Callable[[object], list[tuple[str, object]]]:
     """Return what lists (key, item) of a loop: ``params.switch:*`` or ``*`` or ``readings.*``.
 
     The star stands for the key, or its rest, of an object's members, or for the place in an
-    array. Where there is neither object nor array, or nothing at all, the loop is empty.
+    array. Where there is neither object nor array, or nothing at all, the loop is empty; of more
+    than :data:`MAX_MEMBERS` it raises DecodeError, TOO_LARGE.
     """
     before, _, last = pattern.rpartition(".")
     steps = tuple(step for step in before.split(".") if step)
@@ -167,6 +171,10 @@ def compile_loop(pattern: str) -> Callable[[object], list[tuple[str, object]]]:
 
     def loop(root: object) -> list[tuple[str, object]]:
         holder = follow(root, steps) if steps else root
+        if not isinstance(holder, dict) and not isinstance(holder, list):
+            return []
+        if len(holder) > MAX_MEMBERS:
+            raise DecodeError(DeadLetterReason.TOO_LARGE, f"more than {MAX_MEMBERS} members")
         if isinstance(holder, dict):
             if last == "*":
                 return list(holder.items())
@@ -175,9 +183,7 @@ def compile_loop(pattern: str) -> Callable[[object], list[tuple[str, object]]]:
                 for key, item in holder.items()
                 if key.startswith(start) and key.endswith(end)
             ]
-        if isinstance(holder, list) and last == "*":
-            return [(str(place), item) for place, item in enumerate(holder)]
-        return []
+        return [(str(place), item) for place, item in enumerate(holder)] if last == "*" else []
 
     return loop
 

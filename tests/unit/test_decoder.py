@@ -17,6 +17,7 @@ from devices.observation import (
     TimeSource,
 )
 from devices.outcome import DeadLetter, DeadLetterReason, Ignored, IgnoredReason, Outcome
+from devices.path import MAX_MEMBERS
 from devices.profile import built_in, load_profile, load_profiles
 from devices.registry import Device, History, Place, PlaceKind, Registry
 
@@ -78,6 +79,11 @@ def reason(outcome: Outcome) -> DeadLetterReason | IgnoredReason | None:
         ("zigbee2mqtt/x", '{"action":"single"}', DeadLetterReason.MISSING_FIELD),
         ("zigbee2mqtt/x", "[]", DeadLetterReason.MISSING_FIELD),
         ("zigbee2mqtt/x", b"\x00" * (MAX_PAYLOAD + 1), DeadLetterReason.TOO_LARGE),
+        (
+            "tele/x/SENSOR",
+            f'{{"ENERGY":{{"Power":[{",".join("1" * (MAX_MEMBERS + 1))}]}}}}',
+            DeadLetterReason.TOO_LARGE,
+        ),
         (THERMOMETER, "0,-327.68", DeadLetterReason.OUT_OF_RANGE),
         (THERMOMETER, "0,85.0", DeadLetterReason.OUT_OF_RANGE),
         (THERMOMETER, "0,0", DeadLetterReason.OUT_OF_RANGE),
