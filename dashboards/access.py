@@ -23,6 +23,7 @@ class Page(StrEnum):
     READING = "reading"
     DEVICES = "devices"
     DEAD_LETTERS = "dead_letters"
+    CANDIDATES = "candidates"
     INGEST = "ingest"
 
 
@@ -31,7 +32,7 @@ _PAGES: dict[Role, frozenset[Page]] = {
     Role.GRID_WORKER: frozenset({Page.READING, Page.DEVICES}),
     Role.SECRETARY: frozenset({Page.READING, Page.DEVICES, Page.INGEST}),
     Role.STREET_COMMAND: frozenset(Page),
-    Role.OPERATOR: frozenset({Page.DEVICES, Page.DEAD_LETTERS, Page.INGEST}),
+    Role.OPERATOR: frozenset({Page.DEVICES, Page.DEAD_LETTERS, Page.CANDIDATES, Page.INGEST}),
 }
 
 

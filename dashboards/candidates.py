@@ -6,6 +6,7 @@ asked for after that, so that a crash in between leaves letters that may be repl
 """
 
 import hashlib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -69,6 +70,15 @@ class Candidates(msgspec.Struct, frozen=True):
 
     found: tuple[Candidate, ...]
     is_cut: bool
+
+
+def copy_command(match: Match) -> str:
+    """Return the command that prints a profile for topics that begin otherwise, for a shell."""
+    words = ["gatehouse", "profiles", "show", match.family, "--toml", "--prefix"]
+    words.append(match.prefix.found)
+    if match.prefix.expected:
+        words += ["--instead-of", match.prefix.expected]
+    return shlex.join(words)
 
 
 def find_candidates(

@@ -97,6 +97,8 @@ class Matcher:
 
     def __init__(self, decoder: Decoder, profiles: Sequence[Profile]) -> None:
         """Take in the patterns of the profiles that the decoder was made of."""
+        self.models = {one.name: f"{one.vendor}: {one.model}" for one in profiles}
+        """What each family is, in words."""
         self._decoder = decoder
         self._tree: TopicTree[str] = TopicTree()
         patterns = [

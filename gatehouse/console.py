@@ -6,6 +6,7 @@ import uvicorn
 
 from dashboards.console.app import create_app
 from dashboards.console.context import ConsoleContext
+from devices.matcher import Matcher
 from devices.registry_store import RegistryCache
 from gatehouse.database import newest_revision, open_database, revision
 from gatehouse.decoding import decode_beside
@@ -30,6 +31,7 @@ def serve_console(settings: Settings) -> None:
         data_dir=settings.data_dir,
         series=lambda: series,
         decode=decode_beside(settings.data_dir, decoder, registry),
+        matcher=Matcher(decoder, profiles),
         publish=Publisher(settings.mqtt).publish,
         is_migrated=lambda: revision(database) == newest_revision(),
         silent_after=silence.get,

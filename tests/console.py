@@ -21,6 +21,7 @@ from dashboards.account import Account
 from dashboards.console.context import ConsoleContext
 from devices.clock import HOUR, MINUTE, SECOND, ManualClock, parse_rfc3339, wall_now
 from devices.decoder import Decoder
+from devices.matcher import Matcher
 from devices.observation import BodySite, DeviceStatus, Electricity, Observation, Temperature
 from devices.registry import Role
 from devices.registry_store import load
@@ -144,6 +145,7 @@ def make_world(folder: Path, *, database_url: str = "", **overrides: Any) -> Wor
         "data_dir": folder,
         "series": lambda: reader,
         "decode": lambda _, messages: decode_all(messages, decoder, registry),
+        "matcher": Matcher(decoder, ()),
         "publish": publish,
         "is_migrated": lambda: True,
         "silent_after": lambda profile: None if profile == "gatehouse" else 2 * HOUR,

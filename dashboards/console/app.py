@@ -19,6 +19,7 @@ from dashboards.console.context import ConsoleContext
 from dashboards.console.failure import FailurePage
 from dashboards.console.live import Live
 from dashboards.console.pages import (
+    candidates,
     dead_letters,
     devices,
     events,
@@ -43,6 +44,7 @@ _ROUTERS = (
     person.router,
     reading.router,
     devices.router,
+    candidates.router,
     dead_letters.router,
     ingest.router,
     phone.router,

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from alerts.thresholds import Thresholds
 from devices.clock import Clock
+from devices.matcher import Matcher
 from devices.registry import Registry
 from ingest.decode_stage import Decode
 from ingest.series import SeriesStore
@@ -25,6 +26,7 @@ class ConsoleContext:
             last is changed here.
         series: Returns the series store for reading; raises StoreHeld while it is away.
         decode: What becomes of messages by the profiles and the registry of today.
+        matcher: Says what unknown messages look like, by the profiles of today.
         publish: Sends a hand-entered reading to the broker: (topic, payload); raises when it
             could not be handed over.
         is_migrated: Whether the database has the schema this program was written for.
@@ -42,6 +44,7 @@ class ConsoleContext:
     data_dir: Path
     series: Callable[[], SeriesStore]
     decode: Decode
+    matcher: Matcher
     publish: Callable[[str, bytes], Awaitable[None]]
     is_migrated: Callable[[], bool]
     silent_after: Callable[[str], int | None]

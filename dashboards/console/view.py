@@ -15,6 +15,7 @@ from dashboards.account import Account
 from dashboards.console import language as languages
 from dashboards.console import words
 from dashboards.console.context import ConsoleContext
+from dashboards.console.given import given_speaker
 from dashboards.console.visit import Visit, new_secret, set_cookie
 from devices.registry import Registry
 
@@ -89,6 +90,7 @@ def _environment(language: str, context: ConsoleContext) -> Environment:
         heading=words.incident_speaker(translations),
         evidence_text=words.evidence_speaker(translations),
         failure_text=words.failure_speaker(translations),
+        given_text=given_speaker(translations),
         may_visit=lambda viewer, page: access.may_visit(viewer, access.Page(page)),
     )
     return environment

@@ -142,6 +142,18 @@ _PLACE = {
     "worker": mark("Carried by a worker"),
     "site": mark("The whole site"),
 }
+_ENROLMENT = {
+    "id": mark("It is registered already."),
+    "profile": mark("Choose what it is: one of those that understand its messages."),
+    "place": mark("Choose where it stands."),
+    "flat": mark("There is no such flat."),
+    "household": mark("There is no such flat."),
+    "site": mark("Choose the site."),
+    "gate": mark("Name the gate or the checkpoint, with letters and digits."),
+    "worker": mark("Choose the worker who carries it."),
+    "since": mark("Give a day that is not in the future."),
+}
+"""What is wrong with the form that gives an unknown device its place, by field."""
 _DIRECTION = {
     "in": mark("In"),
     "out": mark("Out"),
@@ -317,6 +329,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "letter_state": _LETTER_STATE,
         "ignored": _IGNORED,
         "place": _PLACE,
+        "enrolment": _ENROLMENT,
         "direction": _DIRECTION,
         "outcome": _OUTCOME,
         "field": _FIELD,

@@ -11,7 +11,7 @@ import typer
 from sqlalchemy import Engine
 
 from dashboards import candidates
-from dashboards.candidates import Candidate, Candidates
+from dashboards.candidates import Candidate, Candidates, copy_command
 from dashboards.console.given import given_speaker
 from dashboards.console.language import age
 from devices import registry_store
@@ -20,7 +20,7 @@ from devices.matcher import Match, Matcher
 from gatehouse.database import open_database
 from gatehouse.failure import Failure
 from gatehouse.parts import make_decoder
-from gatehouse.printable import printable
+from gatehouse.printable import printable, printable_text
 from gatehouse.settings import Settings, load
 from ingest.ledger_file import NAME
 
@@ -145,12 +145,7 @@ def _beginning(match: Match) -> str:
 
 def copy_line(match: Match) -> str:
     """Return the command that makes a profile of the operator's topics."""
-    instead = f" --instead-of {match.prefix.expected}" if match.prefix.expected else ""
-    prefix = printable(match.prefix.found)
-    return (
-        f"gatehouse profiles show {match.family} --toml --prefix {prefix}{instead} "
-        f"> PROFILES_DIR/{match.family}_own.toml"
-    )
+    return f"{printable_text(copy_command(match))} > PROFILES_DIR/{match.family}_own.toml"
 
 
 def _ago(at: int, now: int) -> str:

@@ -1,5 +1,6 @@
 """People at the console: a real Chromium, the real application, a real database."""
 
+import hashlib
 import re
 import socket
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import uvicorn
@@ -19,10 +21,15 @@ from alerts.incident import State
 from dashboards import account
 from dashboards.console.app import create_app
 from devices.clock import wall_now
+from devices.decoder import Decoder
+from devices.matcher import Matcher
 from devices.observation import Crossing
+from devices.profile import built_in, load_profile
+from devices.registry_store import load
 from tests.console import NOW, PASSWORD, World, a_day_of_fever
 from tests.console import make_world as build
 
+CANDIDATE = hashlib.sha256(b"plug1").hexdigest()[:16]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 ARGUMENTS = [
@@ -46,14 +53,21 @@ def chromium(program: Callable[[str], str]) -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def matcher() -> Matcher:
+    """The family of the one unknown device here."""
+    profiles = [load_profile(built_in() / "tasmota_energy.toml")]
+    return Matcher(Decoder(profiles, default_zone=ZoneInfo("Asia/Shanghai")), profiles)
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, matcher: Matcher) -> Iterator[World]:
     """A community and its console, served on a free port of this machine."""
     with closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        made = build(tmp_path, console_url=url)
+        made = build(tmp_path, console_url=url, matcher=matcher)
         made.tell()
         config = uvicorn.Config(
             create_app(made.context),
@@ -120,6 +134,26 @@ def test_a_paged_worker_acknowledges_notes_and_closes_on_the_phone(
     with world.engine.connect() as connection:
         closed = incidents.show(connection, incident)
     assert (closed.state, closed.closed_by) == (State.CLOSED, "worker-1")
+
+
+def test_an_unknown_plug_gets_its_flat_on_the_phone(world: World, phone: Page) -> None:
+    """From the menu to the registered device: what it looks like, a form, and that it is done."""
+    plug = ("tele/plug1/SENSOR", b'{"ENERGY":{"Power":230}}', "unknown_device", "plug1")
+    world.bury([plug, plug])
+    phone.goto("/")
+    sign_in(phone, "operator")
+    phone.locator("summary", has_text="Menu").tap()
+    phone.locator(".menu").get_by_role("link", name="Unknown devices").tap()
+    expect(phone.locator("table.list")).to_contain_text("power 230 W")
+    phone.get_by_role("link", name="plug1").tap()
+    phone.get_by_label("Place").select_option("household")
+    phone.get_by_label("Building").select_option("b3")
+    phone.get_by_label("Flat").fill("0502")
+    phone.get_by_role("button", name="Register").tap()
+    expect(phone.get_by_role("status").first).to_contain_text("The device is registered")
+    place = load(world.engine).place("plug1", NOW)
+    assert place is not None
+    assert place.household == "h-502"
 
 
 def test_a_link_signs_in(world: World, phone: Page) -> None:
@@ -204,6 +238,8 @@ PAGES = (
     "/devices",
     "/devices/a0:e6:f8:50:72:53",
     "/devices/1026700",
+    "/candidates",
+    "/candidates/{candidate}",
     "/dead-letters",
     "/dead-letters/1",
     "/ingest",
@@ -222,7 +258,12 @@ def test_pages_are_for_everybody(
     incident = world.find()
     at = {"observed_at": NOW, "received_at": NOW}
     world.observe([*a_day_of_fever(NOW), Crossing(device_id="1026700", stranger=True, **at)])
-    world.bury([("t/1", b'{"a": 1}', "unknown_topic", "")])
+    world.bury(
+        [
+            ("t/1", b'{"a": 1}', "unknown_topic", ""),
+            ("tele/plug1/SENSOR", b'{"ENERGY":{"Power":230}}', "unknown_device", "plug1"),
+        ]
+    )
     problems: list[str] = []
     with opened(chromium, world, viewport=viewport, locale=locale) as context:
         page = context.new_page()
@@ -233,7 +274,7 @@ def test_pages_are_for_everybody(
         sign_in(page, "command")
         expect(page.locator(".card").first).to_be_visible()
         for path in PAGES:
-            page.goto(path.format(incident=incident))
+            page.goto(path.format(incident=incident, candidate=CANDIDATE))
             problems += found_by_axe(page)
             width = page.evaluate("document.scrollingElement.scrollWidth")
             if width > viewport["width"]:

@@ -86,7 +86,7 @@ def test_a_guard_closes_strangers_but_no_fever() -> None:
         (Role.GRID_WORKER, {Page.READING, Page.DEVICES}),
         (Role.SECRETARY, {Page.READING, Page.DEVICES, Page.INGEST}),
         (Role.STREET_COMMAND, set(Page)),
-        (Role.OPERATOR, {Page.DEVICES, Page.DEAD_LETTERS, Page.INGEST}),
+        (Role.OPERATOR, {Page.DEVICES, Page.DEAD_LETTERS, Page.CANDIDATES, Page.INGEST}),
     ],
 )
 def test_each_role_has_its_pages(role: Role, pages: set[Page]) -> None:
