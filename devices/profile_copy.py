@@ -3,8 +3,9 @@
 import re
 
 _TOPICS = re.compile(
-    r"""^(?P<key>\s*(?:reply\s*=\s*\{\s*)?topic\s*=\s*)(?P<value>\[[^\]]*\]|"[^"]*"|'[^']*')""",
-    re.MULTILINE,
+    r"""^(?P<key>\s*(?:(?:(?:reply\s*=\s*)?\{\s*)?topic|asks)\s*=\s*)
+    (?P<value>\[[^\]]*\]|"[^"]*"|'[^']*')""",
+    re.MULTILINE | re.VERBOSE,
 )
 _TOPIC = re.compile(r"""(?P<quote>["'])(?P<topic>[^"']+)(?P=quote)""")
 _ANY = "#"

@@ -20,6 +20,7 @@ from devices.topic import TOPIC, Names
 FAMILY = "sparkplug_b"
 MAX_METRICS = 5_000
 REBIRTH = "Node Control/Rebirth"
+_NAMESPACE = "spBv1.0/"
 
 _BOOLEAN = 11
 _SIGNED = {1: 8, 2: 16, 3: 32, 4: 64}
@@ -57,7 +58,8 @@ def resolve(message: Any, names: Names, arrival: Arrival, _profile: str) -> obje
 
     Args:
         message: What :func:`read_payload` gives.
-        names: The topic, whatever else: ``spBv1.0/group/kind/node`` and of a device's its name.
+        names: The topic, whatever else: ``spBv1.0/group/kind/node`` and of a device's its name,
+            behind what a bridge put before it.
         arrival: When it came, and what was known then.
 
     Returns:
@@ -67,7 +69,8 @@ def resolve(message: Any, names: Names, arrival: Arrival, _profile: str) -> obje
     Raises:
         DecodeError: NO_BIRTH, which asks the node for one; UNKNOWN_DEVICE.
     """
-    _, group, kind, name, part = [*names[TOPIC].split("/", 4), "", ""][:5]
+    before, _, said = names[TOPIC].partition(_NAMESPACE)
+    group, kind, name, part = [*said.split("/", 3), "", "", ""][:4]
     read = _KINDS.get((kind, bool(part)))
     if read is None:
         return None
@@ -77,6 +80,11 @@ def resolve(message: Any, names: Names, arrival: Arrival, _profile: str) -> obje
         return read(message, node, part, arrival) | {"device": device}
     except UnicodeDecodeError:
         raise DecodeError(DeadLetterReason.BAD_ENCODING, "text") from None
+    except DecodeError as error:
+        if error.reason is DeadLetterReason.NO_BIRTH and not {"+", "#"} & set(node):
+            topic = f"{before}{_NAMESPACE}{group}/NCMD/{name}"
+            arrival.descriptions.ask(topic, write_rebirth(arrival.received_at))
+        raise
 
 
 def _birth(message: Any, node: str, part: str, arrival: Arrival) -> dict[str, object]:
@@ -103,11 +111,12 @@ def _data(message: Any, node: str, part: str, arrival: Arrival) -> dict[str, obj
     known = arrival.descriptions
     birth, of_node = known.find(FAMILY, node, part), known.find(FAMILY, node)
     if birth is None or of_node is None or birth.position < of_node.position:
-        raise _no_birth(node, "DBIRTH" if of_node and part else "NBIRTH", arrival)
+        missing = "DBIRTH" if of_node and part else "NBIRTH"
+        raise DecodeError(DeadLetterReason.NO_BIRTH, missing)
     try:
         metrics = _metrics(message, birth.body)
     except LookupError:
-        raise _no_birth(node, "metric", arrival) from None
+        raise DecodeError(DeadLetterReason.NO_BIRTH, "metric") from None
     return _document(message, metrics, [_status(node, seq=_sequence(message))], arrival)
 
 
@@ -155,14 +164,6 @@ def write_rebirth(at: int) -> bytes:
     command.metrics.add(name=REBIRTH, timestamp=at, datatype=_BOOLEAN, boolean_value=True)
     written: bytes = command.SerializeToString()
     return written
-
-
-def _no_birth(node: str, what: str, arrival: Arrival) -> DecodeError:
-    group, _, name = node.rpartition("/")
-    if not {"+", "#"} & set(node):
-        topic = f"spBv1.0/{group}/NCMD/{name}"
-        arrival.descriptions.ask(topic, write_rebirth(arrival.received_at))
-    return DecodeError(DeadLetterReason.NO_BIRTH, what)
 
 
 def _metrics(message: Any, birth: dict[str, Any]) -> list[dict[str, object]]:
