@@ -8,6 +8,7 @@ asked for after that, so that a crash in between leaves letters that may be repl
 import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,8 @@ from devices.enrolment import enrol
 from devices.matcher import Match, Matcher, Prefix, measured_first
 from devices.registry import Registry
 from ingest.dead_letter import request_replay
+from ingest.description_store import NAME as DESCRIPTIONS
+from ingest.description_store import BatchDescriptions, DescriptionStore
 from ingest.unknown_letters import GROUPS, UnknownGroup, unknown_groups
 
 TOPICS = 5
@@ -91,9 +94,12 @@ def find_candidates(
     """
     groups = unknown_groups(ledger)
     gathered: dict[str, list[tuple[UnknownGroup, list[Match]]]] = {}
-    for group in groups:
-        for candidate_id, matches in _of_group(group, matcher, registry):
-            gathered.setdefault(candidate_id, []).append((group, matches))
+    with closing(DescriptionStore.copy(ledger.with_name(DESCRIPTIONS))) as store:
+        for group in groups:
+            last = BatchDescriptions(store, (0,), newest=True)  # Told things, it keeps none.
+            matches = matcher.match(group.topic, group.sample, last)
+            for candidate_id, alike in _of_group(group, matches, registry):
+                gathered.setdefault(candidate_id, []).append((group, alike))
     found = [
         _candidate(candidate_id, parts, is_ignored=candidate_id in ignored)
         for candidate_id, parts in gathered.items()
@@ -152,14 +158,14 @@ def _record(
 
 
 def _of_group(
-    group: UnknownGroup, matcher: Matcher, registry: Registry
+    group: UnknownGroup, found: Iterable[Match], registry: Registry
 ) -> Iterable[tuple[str, list[Match]]]:
     """Yield the candidates that letters of one topic belong to, with what each looks like.
 
     A device that is registered by now is none: its letters wait for their replay.
     """
     by_device: dict[str, list[Match]] = {}
-    for match in matcher.match(group.topic, group.sample):
+    for match in found:
         by_device.setdefault(match.device, []).append(match)
     for device, matches in by_device.items():
         prefix = matches[0].prefix

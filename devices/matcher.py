@@ -14,6 +14,7 @@ import msgspec
 
 from devices.compile import ANY_TOPIC
 from devices.decoder import Decoder
+from devices.description import UNDESCRIBED, Descriptions
 from devices.observation import (
     BodySite,
     Crossing,
@@ -117,7 +118,9 @@ class Matcher:
         beginnings = {begin for pattern, _ in patterns for begin in _beginnings(pattern)}
         self._beginnings = ("", *sorted(beginnings))
 
-    def match(self, topic: str, messages: Sequence[Heard]) -> list[Match]:
+    def match(
+        self, topic: str, messages: Sequence[Heard], descriptions: Descriptions = UNDESCRIBED
+    ) -> list[Match]:
         """Return what messages of one topic look like, the best family first.
 
         A family is left out whose reading names other devices than the best one's.
@@ -125,20 +128,23 @@ class Matcher:
         Args:
             topic: Of all of them.
             messages: The newest first.
+            descriptions: What devices have said of themselves; it is told what these say.
         """
         found = [
             match
             for family, prefixes in self._ways(topic).items()
-            for match in self._first(topic, messages, family, prefixes)
+            for match in self._first(topic, messages, family, prefixes, descriptions)
         ]
         found.sort(key=lambda match: match.rank)
         devices = {one.device for one in found if one.family == found[0].family}
         return [match for match in found if match.device in devices]
 
-    def family_of(self, topic: str, message: Heard) -> str:
+    def family_of(
+        self, topic: str, message: Heard, descriptions: Descriptions = UNDESCRIBED
+    ) -> str:
         """Return the family that reads a message; "" where none makes observations of it."""
         families = (*self._families(topic), *self._anywhere)
-        return next((one for one in families if self._read(topic, message, one)), "")
+        return next((one for one in families if self._read(topic, message, one, descriptions)), "")
 
     def _ways(self, topic: str) -> dict[str, list[Prefix]]:
         """Return the families to read a topic as, each with the prefixes to try, in order."""
@@ -164,23 +170,33 @@ class Matcher:
                     yield Prefix(head, begin)
 
     def _first(
-        self, topic: str, messages: Sequence[Heard], family: str, prefixes: Sequence[Prefix]
+        self,
+        topic: str,
+        messages: Sequence[Heard],
+        family: str,
+        prefixes: Sequence[Prefix],
+        descriptions: Descriptions,
     ) -> list[Match]:
         """Return what the first prefix gives by which the family understands anything."""
         for prefix in prefixes:
-            found = self._count(topic, messages, family, prefix)
+            found = self._count(topic, messages, family, prefix, descriptions)
             if found:
                 return found
         return []
 
     def _count(
-        self, topic: str, messages: Sequence[Heard], family: str, prefix: Prefix
+        self,
+        topic: str,
+        messages: Sequence[Heard],
+        family: str,
+        prefix: Prefix,
+        descriptions: Descriptions,
     ) -> list[Match]:
         understood: Counter[str] = Counter()
         measured: Counter[str] = Counter()
         gives: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
         for message in messages:
-            observations = self._read(prefix.as_family(topic), message, family)
+            observations = self._read(prefix.as_family(topic), message, family, descriptions)
             understood.update({one.device_id for one in observations})
             measured.update(
                 {one.device_id for one in observations if not isinstance(one, DeviceStatus)}
@@ -194,8 +210,12 @@ class Matcher:
             for device, count in understood.items()
         ]
 
-    def _read(self, topic: str, message: Heard, family: str) -> tuple[Observation, ...]:
-        arrival = self._decoder.arrival(message.received_at, backlog=False, registry=None)
+    def _read(
+        self, topic: str, message: Heard, family: str, descriptions: Descriptions
+    ) -> tuple[Observation, ...]:
+        arrival = self._decoder.arrival(
+            message.received_at, backlog=False, registry=None, descriptions=descriptions
+        )
         outcome = self._decoder.read(topic, message.payload, arrival, family)
         return outcome if isinstance(outcome, tuple) else ()
 

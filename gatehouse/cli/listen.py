@@ -16,6 +16,7 @@ from dashboards.console.given import given_speaker
 from dashboards.masked import mask
 from devices.clock import SECOND, Clock, rfc3339
 from devices.decoder import Decoder
+from devices.description import Remembered
 from devices.matcher import Matcher, masked
 from devices.observation import Observation, as_json
 from devices.outcome import DeadLetter, DeadLetterReason, Ignored, Outcome
@@ -25,11 +26,14 @@ from gatehouse.printable import printable, printable_text
 from gatehouse.settings import Settings
 from gatehouse.signals import until_stopped
 from ingest.broker import MqttSettings
+from ingest.journal_room import MIB
 from ingest.message import RETAIN, Message
 from ingest.topic_filter import complaint
 
 SHOWN = 400
 """Characters of a payload or its outline."""
+REMEMBERED_BYTES = 64 * MIB
+"""Payloads after which what devices have said of themselves is forgotten."""
 _TOPICS = 1_000
 """Topics that nobody claims, told apart at most."""
 _SAY = given_speaker(gettext.NullTranslations())
@@ -67,16 +71,21 @@ class Seen:
         self._ignored: Counter[str] = Counter()
         self._dead: Counter[str] = Counter()
         self._unclaimed: set[str] = set()
+        self._said, self._heard_bytes = Remembered(), 0
 
     def line(self, message: Message) -> str:
         """Count a message, and return it as a line."""
         self.messages += 1
+        self._heard_bytes += len(message.payload)
+        if self._heard_bytes > REMEMBERED_BYTES:
+            self._said, self._heard_bytes = Remembered(), 0
         outcome = self._decoder.decode(
             message.topic,
             message.payload,
             received_at=message.received_at,
             retained=bool(message.flags & RETAIN),
             profile=self._look.profile,
+            descriptions=self._said,
         )
         family = ""
         if isinstance(outcome, Ignored):
@@ -87,7 +96,9 @@ class Seen:
             if is_unclaimed and len(self._unclaimed) < _TOPICS:
                 self._unclaimed.add(message.topic)
         else:
-            family = self._look.profile or self._matcher.family_of(message.topic, message)
+            family = self._look.profile or self._matcher.family_of(
+                message.topic, message, self._said
+            )
             self._understood[family] += 1
         say = self._as_json if self._look.as_json else self._as_text
         return say(message, outcome, family)

@@ -13,13 +13,14 @@ from dashboards import audit
 from devices.clock import MINUTE, SECOND, parse_rfc3339, wall_now
 from devices.decoder import Decoder
 from devices.outcome import DeadLetterReason
-from devices.profile import Profile, built_in, load_profiles
+from devices.profile import Profile, built_in, load_profile, load_profiles
 from devices.registry import PlaceKind
 from devices.registry_store import load as load_registry
 from gatehouse.cli import accept, candidates
 from gatehouse.database import create
 from ingest import dead_letter
 from ingest.dead_letter import Selection
+from ingest.description_store import BatchDescriptions, DescriptionStore
 from ingest.ledger import Ledger
 from ingest.letter_draft import LetterDraft
 from ingest.message import Message
@@ -28,6 +29,7 @@ from tests.intake import publish
 from tests.registry_folder import Flat, write_registry
 from tests.servers import Mosquitto, wait_until
 from tests.service import RunningService
+from tests.sparkplug import payload
 
 PLUG = b'{"Time":"2020-02-14T20:00:00","ENERGY":{"Total":3.5,"Power":230}}'
 FEVER = "a0:e6:f8:50:72:53/HealthThermometer/TemperatureMeasurement"
@@ -113,6 +115,26 @@ def test_unknown_devices_are_proposed_with_what_they_would_give(desk: Desk) -> N
     assert "would give body temperature (Armpit)" in "\n".join(rest)
     assert "38.7" not in done.out + json.dumps(desk.candidates())
     assert "who/knows/+  looks like nothing that is known: 2 messages" in "\n".join(rest)
+
+
+def test_a_device_that_was_born_before_is_read_by_its_birth(desk: Desk) -> None:
+    """What a device said of itself tells what its later messages would give, in its own units."""
+    born = {"name": "Temperature", "alias": 7, "dataType": "Double", "value": 20.5}
+    birth = payload({"metrics": [{**born, "properties": {"engUnit": "°C"}}]})
+    profile = load_profile(built_in() / "sparkplug_b.toml")
+    with closing(DescriptionStore.open(desk.data_dir / "descriptions.db")) as store:
+        reader = Decoder([profile], default_zone=ZoneInfo("Asia/Shanghai"))
+        for position, topic in enumerate(("NBIRTH/edge", "DBIRTH/edge/room"), 1):
+            said = BatchDescriptions(store, (position,))
+            reader.decode(
+                f"spBv1.0/plant/{topic}", birth, received_at=wall_now(), descriptions=said
+            )
+            said.keep({})
+    data = payload({"metrics": [{"alias": 7, "dataType": "Double", "value": 21.5}]})
+    desk.bury([("spBv1.0/plant/DDATA/edge/room", data, "plant/edge/room")] * 2)
+    gives = {one["id"]: one["looks_like"][0]["gives"] for one in desk.candidates()}
+    assert set(gives) <= {"plant/edge/room", "plant/edge"}
+    assert gives["plant/edge/room"][0]["celsius"] == 21.5
 
 
 def test_topics_that_begin_otherwise_are_told_how(desk: Desk) -> None:
