@@ -3,7 +3,8 @@
 The first part that is JSON or XML is the event; pictures come behind it. An XML element becomes an
 object of its children by their names, or its text; several of one name become an array. Namespaces
 and attributes are left out, and so is the outer ``EventNotificationAlert``, which JSON mostly comes
-without. XML is UTF-8, and a document type is refused: entities can stand for gigabytes.
+without, and the ``data`` of an MQTT bridge (Hikvision-Addons), whose text is the event. XML is
+UTF-8, and a document type is refused: entities can stand for gigabytes.
 
 Source: Hikvision, Intelligent Security API (General Application) Developer Guide, 2019, Receive
 Alarm/Event in Listening Mode; multipart, RFC 2046, 5.1.1 and RFC 7578.
@@ -30,10 +31,17 @@ def read_event(payload: bytes) -> object:
         DecodeError: As :func:`read_json`; BAD_ENCODING where it is neither JSON nor XML nor a
             multipart body with a part that is one of these.
     """
-    event = _first_event(payload)
-    document = _read_xml(event) if event.startswith(b"<") else read_json(event)
+    document = _read(payload)
+    bridged = document.get("data") if isinstance(document, dict) else None
+    if isinstance(bridged, str):
+        document = _read(bridged.encode())
     inner = document.get(OUTER) if isinstance(document, dict) else None
     return inner if isinstance(inner, dict) else document
+
+
+def _read(payload: bytes) -> object:
+    event = _first_event(payload)
+    return _read_xml(event) if event.startswith(b"<") else read_json(event)
 
 
 def _first_event(payload: bytes) -> bytes:

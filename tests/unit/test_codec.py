@@ -1,5 +1,7 @@
 """Codecs: bytes and odd texts to fields."""
 
+import json
+
 import pytest
 
 from devices.codecs import CODECS
@@ -174,8 +176,23 @@ def multipart(*parts: bytes, before: bytes = b"") -> bytes:
         multipart(b"\r\n" + XML),
         multipart(b"Content-Type: image/jpeg\r\n\r\n[jpeg 9000 0011]", b"\r\n" + EVENT, b"\r\n{}"),
         multipart(b"\r\n" + EVENT).replace(b"\r\n", b"\n"),
+        json.dumps({"data": EVENT.decode()}).encode(),
+        json.dumps({"data": XML.decode()}).encode(),
     ],
-    ids=["json", "bom", "wrapped", "xml", "declared", "namespace", "part", "xml part", "2nd", "lf"],
+    ids=[
+        "json",
+        "bom",
+        "wrapped",
+        "xml",
+        "declared",
+        "namespace",
+        "part",
+        "xml part",
+        "2nd",
+        "lf",
+        "bridged",
+        "bridged xml",
+    ],
 )
 def test_an_isapi_event_is_found_whatever_it_comes_in(payload: bytes) -> None:
     """JSON or XML, alone or in a part, wrapped or not: the same object."""
