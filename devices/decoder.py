@@ -7,6 +7,7 @@ import hashlib
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from devices.claim import Claim, Claims
@@ -92,7 +93,7 @@ class Decoder:
         unsaid = _BACKLOG if backlog else _ARRIVAL
         return Arrival(received_at, unsaid, registry, self._zone, descriptions)
 
-    def read(
+    def read(  # noqa: C901 - a call for each part would cost more than the part
         self, topic: str, payload: bytes, arrival: Arrival, profile: str | None = None
     ) -> Outcome:
         """Return what became of a message that is not a retained one; see :meth:`decode`.
@@ -109,6 +110,8 @@ class Decoder:
             else:
                 claims = self._claims.find_registered(topic, registry)
             outcome = _read(claims, payload, arrival)
+            if outcome.__class__ is Ignored:
+                outcome = _unless_described(outcome, claims, payload, arrival)
             if registry is not None and outcome.__class__ is tuple:
                 known = registry.devices
                 for observation in outcome:
@@ -186,6 +189,26 @@ def _check_could_read(family: str, problem: tuple[str, DecodeError] | None) -> N
     """
     if problem is not None and problem[0] == family:
         raise problem[1]
+
+
+def _unless_described(
+    ignored: Any, claims: Sequence[Claim], payload: bytes, arrival: Arrival
+) -> tuple[Observation, ...] | Ignored:
+    """Return what a device says on a topic that it named elsewhere; else what was ignored.
+
+    Families that claim a topic are asked first: this is for one on which they know of nothing.
+    """
+    if ignored.reason is IgnoredReason.OTHER_CONTENT:
+        for reader, names in claims:
+            if reader.any_topic and reader.is_resolved:
+                try:
+                    outcome = reader.read(reader.parse(payload), names, arrival)
+                except DecodeError:
+                    continue
+                if isinstance(outcome, tuple):
+                    return outcome
+    said: Ignored = ignored
+    return said
 
 
 def _unread(claims: Sequence[Claim]) -> DecodeError:

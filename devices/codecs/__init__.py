@@ -13,6 +13,18 @@ from typing import Any
 from devices.codecs.ble2mqtt import read_lywsd02, read_temperature_measurement_text
 from devices.codecs.dlt645 import read_frames
 from devices.codecs.face_terminal import read_wrapped_json
+from devices.codecs.homeassistant import (
+    read_config,
+    read_state,
+    resolve_config,
+    resolve_state,
+)
+from devices.codecs.homie import (
+    read_description,
+    resolve_attribute,
+    resolve_description,
+    resolve_value,
+)
 from devices.codecs.isapi import read_event
 from devices.codecs.lorawan import read_chirpstack_uplink, read_the_things_stack_uplink
 from devices.codecs.obis import read_telegram
@@ -45,8 +57,18 @@ CODECS: dict[str, Codec] = {
     "the_things_stack_uplink": read_the_things_stack_uplink,
     "thingsboard": read_telemetry,
     "thingsboard_gateway": read_gateway_telemetry,
+    "homeassistant_config": read_config,
+    "homeassistant_state": read_state,
+    "homie_attribute": read_text,
+    "homie_description": read_description,
+    "homie_value": read_text,
     "sparkplug_b": read_payload,
 }
 RESOLVERS: dict[str, Resolve] = {
+    "homeassistant_config": resolve_config,
+    "homeassistant_state": resolve_state,
+    "homie_attribute": resolve_attribute,
+    "homie_description": resolve_description,
+    "homie_value": resolve_value,
     "sparkplug_b": resolve,
 }

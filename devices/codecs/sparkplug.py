@@ -44,10 +44,10 @@ def read_payload(payload: bytes) -> Any:
         raise DecodeError(DeadLetterReason.EMPTY)
     try:
         message = Payload.FromString(payload)
-        if message.uuid == _COMPRESSED:
-            raise DecodeError(DeadLetterReason.BAD_ENCODING, "compressed")
-    except (ProtobufError, UnicodeDecodeError):
+    except ProtobufError:
         raise DecodeError(DeadLetterReason.BAD_ENCODING, "protobuf") from None
+    if message.uuid == _COMPRESSED:
+        raise DecodeError(DeadLetterReason.BAD_ENCODING, "compressed")
     if len(message.metrics) > MAX_METRICS:
         raise DecodeError(DeadLetterReason.TOO_LARGE, f"more than {MAX_METRICS} metrics")
     return message
@@ -78,8 +78,6 @@ def resolve(message: Any, names: Names, arrival: Arrival, _profile: str) -> obje
     device = checked_id(f"{node}/{part}" if part else node, "device")
     try:
         return read(message, node, part, arrival) | {"device": device}
-    except UnicodeDecodeError:
-        raise DecodeError(DeadLetterReason.BAD_ENCODING, "text") from None
     except DecodeError as error:
         if error.reason is DeadLetterReason.NO_BIRTH and not {"+", "#"} & set(node):
             topic = f"{before}{_NAMESPACE}{group}/NCMD/{name}"

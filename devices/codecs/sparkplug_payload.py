@@ -1,7 +1,9 @@
 """The payload of Sparkplug B as a protobuf message, for the library to read and write.
 
 Only the fields that are read are declared, the library skips the others: data sets, templates,
-metadata, bytes. Source: sparkplug_b.proto of the Eclipse Sparkplug specification 3.0, 6.4.
+metadata, bytes. It is declared in proto3, which is the same on the wire and refuses texts that are
+not UTF-8; every field has presence.
+Source: sparkplug_b.proto of the Eclipse Sparkplug specification 3.0, 6.4.
 """
 
 from typing import Any
@@ -67,15 +69,19 @@ def _field(message: DescriptorProto, line: str) -> None:
     else:
         field.type = FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
     if choice:
-        if not message.oneof_decl:
-            message.oneof_decl.add(name=choice[0])
         field.oneof_index = 0
+    elif field.label == FieldDescriptorProto.LABEL_OPTIONAL and kind not in _FIELDS:
+        field.proto3_optional = True
+        field.oneof_index = len(message.oneof_decl)
+        message.oneof_decl.add(name=f"_{field.name}")
 
 
 def _payload_class() -> Any:
-    file = FileDescriptorProto(name="sparkplug_b.proto", package=_PACKAGE, syntax="proto2")
+    file = FileDescriptorProto(name="sparkplug_b.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in _FIELDS.items():
         message = file.message_type.add(name=name)
+        if " value\n" in fields:
+            message.oneof_decl.add(name="value")
         for line in fields.strip().splitlines():
             _field(message, line)
     pool = DescriptorPool()

@@ -1,5 +1,6 @@
 """What devices have said of themselves is looked up as of a message, whoever asks, and when."""
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -21,12 +22,13 @@ from ingest.message import Message
 from tests.sparkplug import payload
 
 NOW = 1_581_681_600_000
+FAMILIES = ("sparkplug_b", "homeassistant_mqtt_discovery", "homie")
 DECODER = Decoder(
-    [one for one in load_profiles(built_in()) if one.name == "sparkplug_b"],
-    default_zone=ZoneInfo("UTC"),
+    [one for one in load_profiles(built_in()) if one.name in FAMILIES], default_zone=ZoneInfo("UTC")
 )
 REGISTRY = Registry(
     devices={one: Device(one, "sparkplug_b") for one in ("g/a", "g/a/d", "g/a/e", "g/b", "g/b/d")}
+    | {"plug": Device("plug", "homeassistant_mqtt_discovery"), "room": Device("room", "homie")}
 )
 UNITS = ("W", "kW")
 NAMES = ("Power", "Total Active Power")
@@ -54,6 +56,28 @@ def spoken(draw: st.DrawFn) -> Message:
     return Message("/".join(levels), payload(said), NOW, "mqtt")
 
 
+@st.composite
+def announced(draw: st.DrawFn) -> Message:
+    """Draw a configuration, its taking back, a unit, or a value that means what they say."""
+    unit, place = draw(st.sampled_from(UNITS)), draw(st.sampled_from(("a", "b")))
+    config = {"dev": {"ids": ["plug"]}, "dev_cla": "power", "unit_of_meas": unit}
+    topic, text = draw(
+        st.sampled_from(
+            (
+                (
+                    "homeassistant/sensor/x/config",
+                    json.dumps(config | {"stat_t": f"plugs/{place}"}),
+                ),
+                ("homeassistant/sensor/x/config", ""),
+                (f"plugs/{place}", "5"),
+                ("homie/room/n/power/$unit", unit),
+                ("homie/room/n/power", "7"),
+            )
+        )
+    )
+    return Message(topic, text.encode(), NOW, "mqtt")
+
+
 @contextmanager
 def decoding(folder: Path) -> Iterator[Decoding]:
     """Open the file as a new process does."""
@@ -74,7 +98,7 @@ steps = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(spoken(), min_size=1, max_size=30), steps, st.data())
+@given(st.lists(spoken() | announced(), min_size=1, max_size=30), steps, st.data())
 def test_decoding_again_gives_the_same(
     messages: list[Message], taken: list[tuple[str, int, bool]], data: st.DataObject
 ) -> None:

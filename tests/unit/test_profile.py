@@ -22,6 +22,7 @@ from devices.block import (
 from devices.clock import HOUR
 from devices.codecs import CODECS
 from devices.decoder import Decoder
+from devices.description import Remembered
 from devices.example import check_examples
 from devices.measure import CELSIUS, ENERGY_WH, PERCENT, POWER_W, SHARE
 from devices.outcome import Outcome
@@ -153,6 +154,7 @@ def test_an_odd_block_is_read_as_it_is_written(
     assert check_examples(profile) == []
 
 
+TOGETHER = Decoder(BUILT_IN, default_zone=ZONE)
 BY_REGISTER = {"tasmota_ir_mlx_forehead"}
 """Families that speak like another one: only the register tells which a device is."""
 
@@ -161,15 +163,23 @@ BY_REGISTER = {"tasmota_ir_mlx_forehead"}
 def test_all_families_together_read_an_example_alike(profile: Profile) -> None:
     """No other family takes a family's messages away, however many claim the same topic."""
     alone = Decoder([profile], default_zone=ZONE)
-    together = Decoder(BUILT_IN, default_zone=ZONE)
     at = 1_581_681_600_000
     for example in profile.examples:
         said: dict[str, Any] = {"received_at": at, "retained": example.retained}
-        outcome = alone.decode(example.topic, example.bytes, **said)
+        outcome = alone.decode(example.topic, example.bytes, descriptions=told(example), **said)
         if profile.name in BY_REGISTER:
             device = example.topic.split("/")[1]
             said["registry"] = Registry(devices={device: Device(device, profile.name)})
-        assert together.decode(example.topic, example.bytes, **said) == outcome, example.says
+        said["descriptions"] = told(example)
+        assert TOGETHER.decode(example.topic, example.bytes, **said) == outcome, example.says
+
+
+def told(example: Example) -> Remembered:
+    """Return what the device of an example had said of itself."""
+    descriptions, everybody = Remembered(), TOGETHER
+    for earlier in example.before:
+        everybody.decode(earlier.topic, earlier.bytes, received_at=0, descriptions=descriptions)
+    return descriptions
 
 
 SHARED = sorted((built_in() / "shared").glob("*.toml"))
@@ -232,7 +242,12 @@ def test_a_wrong_unit_or_body_site_that_families_share_is_seen(
 def outcomes(profile: Profile) -> list[Outcome]:
     decoder = Decoder([profile], default_zone=ZONE)
     return [
-        decoder.decode(example.topic, example.bytes, received_at=1_581_681_600_000)
+        decoder.decode(
+            example.topic,
+            example.bytes,
+            received_at=1_581_681_600_000,
+            descriptions=told(example),
+        )
         for example in profile.examples
     ]
 

@@ -12,7 +12,7 @@ from devices.codecs.sparkplug_payload import Payload
 from devices.decoder import MAX_PAYLOAD, Decoder
 from devices.description import Remembered
 from devices.observation import DeviceStatus, Electricity, Observation, Temperature
-from devices.outcome import DeadLetter, DeadLetterReason, Outcome
+from devices.outcome import DeadLetter, DeadLetterReason, DecodeError, Outcome
 from devices.profile import built_in, load_profile
 from devices.registry import Device, Registry
 from tests.sparkplug import payload
@@ -123,6 +123,13 @@ def test_bytes_are_those_of_the_published_schema() -> None:
     assert (message.timestamp, message.seq) == (2, 255)
     assert (one.name, one.alias, one.timestamp, one.datatype) == ("T", 5, 1, 9)
     assert one.float_value == 21.5
+
+
+def test_a_text_that_is_no_text_is_refused() -> None:
+    """Bytes that are not UTF-8 in a name."""
+    with pytest.raises(DecodeError) as refused:
+        read_payload(b"\x12\x04\x0a\x02\xff\xfe")
+    assert refused.value.reason is DeadLetterReason.BAD_ENCODING
 
 
 def test_a_rebirth_is_ordered_as_the_specification_says() -> None:
