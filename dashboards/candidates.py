@@ -21,9 +21,10 @@ from devices.csv_rows import DeviceRow
 from devices.enrolment import enrol
 from devices.matcher import Match, Matcher, Prefix, measured_first
 from devices.registry import Registry
+from ingest.batch_descriptions import BatchDescriptions
 from ingest.dead_letter import request_replay
 from ingest.description_store import NAME as DESCRIPTIONS
-from ingest.description_store import BatchDescriptions, DescriptionStore
+from ingest.description_store import DescriptionStore
 from ingest.unknown_letters import GROUPS, UnknownGroup, unknown_groups
 
 TOPICS = 5

@@ -9,8 +9,9 @@ from devices.description import DescriptionsAway
 from devices.outcome import Outcome
 from devices.registry import Registry
 from gatehouse.rebirths import Rebirths
+from ingest.batch_descriptions import BatchDescriptions
 from ingest.decode_stage import Decode, decode_all
-from ingest.description_store import NAME, BatchDescriptions, DescriptionStore
+from ingest.description_store import NAME, DescriptionStore
 from ingest.follower import Held
 from ingest.message import Message
 

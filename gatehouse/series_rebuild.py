@@ -26,9 +26,10 @@ from gatehouse.database import open_database
 from gatehouse.failure import Failure
 from gatehouse.parts import make_decoder, open_series
 from gatehouse.settings import Settings
+from ingest.batch_descriptions import BatchDescriptions
 from ingest.decode_stage import decode_all
 from ingest.description_store import NAME as DESCRIPTIONS
-from ingest.description_store import BatchDescriptions, DescriptionStore
+from ingest.description_store import DescriptionStore
 from ingest.folder_lock import FolderLock, FolderLocked
 from ingest.journal import LOCK
 from ingest.journal_identity import read_identity

@@ -11,7 +11,7 @@ from devices.decoder import Decoder, of_retained
 from devices.description import UNDESCRIBED, Descriptions
 from devices.outcome import DeadLetter, DeadLetterReason, Outcome
 from devices.registry import Registry
-from ingest.description_store import BatchDescriptions
+from ingest.batch_descriptions import BatchDescriptions
 from ingest.message import BACKLOG, POSTS, RETAIN, Batch, Message
 
 KEPT = 50_000

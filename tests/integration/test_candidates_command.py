@@ -19,8 +19,9 @@ from devices.registry_store import load as load_registry
 from gatehouse.cli import accept, candidates
 from gatehouse.database import create
 from ingest import dead_letter
+from ingest.batch_descriptions import BatchDescriptions
 from ingest.dead_letter import Selection
-from ingest.description_store import BatchDescriptions, DescriptionStore
+from ingest.description_store import DescriptionStore
 from ingest.ledger import Ledger
 from ingest.letter_draft import LetterDraft
 from ingest.message import Message

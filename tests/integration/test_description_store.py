@@ -8,7 +8,8 @@ import pytest
 
 from devices.description import MAX_BODY, MAX_KEYS, DescriptionsAway, Said
 from devices.outcome import DecodeError
-from ingest.description_store import NAME, BatchDescriptions, DescriptionStore
+from ingest.batch_descriptions import BatchDescriptions
+from ingest.description_store import NAME, DescriptionStore
 
 
 def say(store: DescriptionStore, position: int, key: str, body: object, device: str = "d") -> None:
