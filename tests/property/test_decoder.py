@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -86,25 +88,118 @@ def test_any_json_on_a_known_topic_has_an_outcome(topic: str, document: object) 
     check(topic, json.dumps(document).encode())
 
 
+class Change(NamedTuple):
+    """A real message with one value, anywhere in its payload, replaced by another."""
+
+    topic: str
+    before: bytes
+    after: bytes
+    was: object
+    became: object
+
+
 @st.composite
-def documents_with_a_changed_value(draw: st.DrawFn) -> tuple[str, bytes]:
-    """Draw a real payload with one value anywhere in it replaced by any other."""
-    topic, payload = draw(st.sampled_from(DOCUMENTS))
+def changes(draw: st.DrawFn, documents: list[tuple[str, bytes]]) -> Change:
+    """Draw one that is of the wrong type, absent, a sentinel, or a number like those of a body."""
+    topic, payload = draw(st.sampled_from(documents))
     holder = document = json.loads(payload)
     while True:
         key = draw(st.sampled_from(sorted(holder) if isinstance(holder, dict) else [0]))
-        inner = holder[key]
-        if not (isinstance(inner, dict | list) and inner) or draw(st.booleans()):
-            holder[key] = draw(values)
-            return topic, json.dumps(document).encode()
-        holder = inner
+        was = holder[key]
+        if not (isinstance(was, dict | list) and was) or draw(st.integers(0, 5)) == 0:
+            holder[key] = became = draw(values | near_a_body)
+            return Change(topic, payload, json.dumps(document).encode(), was, became)
+        holder = was
+
+
+ODD: list[object] = [None, "", "--", "nan", 0, -1, 85.0, 65_535, 6553.5, -327.68, True]
+ODD += [36, 37.1, 98.6, 310.2, "37.1", "98.6", "37,1", "37.1 C", [37.1], {"value": 37.1}]
+"""Absent, sentinels, and what a body has, in every unit and type."""
+
+near_a_body = st.floats(20, 120) | st.sampled_from(ODD)
+
+
+def each_change(documents: list[tuple[str, bytes]]) -> Iterator[Change]:
+    """Yield every value of every payload replaced by everything odd."""
+    for topic, payload in documents:
+        document = json.loads(payload)
+        holders: list[Any] = [document]
+        for holder in holders:
+            for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
+                was = holder[key]
+                if isinstance(was, dict | list):
+                    holders.append(was)
+                for became in ODD:
+                    holder[key] = became
+                    yield Change(topic, payload, json.dumps(document).encode(), was, became)
+                holder[key] = was
 
 
 @settings(max_examples=400)
-@given(documents_with_a_changed_value())
-def test_a_changed_value_in_a_real_payload_has_an_outcome(message: tuple[str, bytes]) -> None:
+@given(changes(DOCUMENTS))
+def test_a_changed_value_in_a_real_payload_has_an_outcome(change: Change) -> None:
     """A family's own messages, with one value wrong in type or size."""
-    check(*message)
+    check(change.topic, change.after)
+
+
+def bodies(topic: str, payload: bytes) -> set[tuple[float, BodySite]]:
+    outcome = DECODER.decode(topic, payload, received_at=NOW)
+    return (
+        {
+            (round(one.celsius, 4), one.body_site)
+            for one in outcome
+            if isinstance(one, Temperature) and one.body_site is not BodySite.AMBIENT
+        }
+        if isinstance(outcome, tuple)
+        else set()
+    )
+
+
+def number(value: object) -> float:
+    try:
+        return math.nan if isinstance(value, bool | list | dict) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+
+
+SCALES: tuple[Callable[[float], float], ...] = (
+    lambda said: said,
+    lambda said: (said - 32) * 5 / 9,
+    lambda said: said - 273.15,
+)
+OF_BODIES = [(topic, payload) for topic, payload in DOCUMENTS if bodies(topic, payload)]
+OF_ROOMS = [
+    (topic, payload)
+    for topic, payload in DOCUMENTS
+    if isinstance(outcome := DECODER.decode(topic, payload, received_at=NOW), tuple)
+    if any(getattr(one, "body_site", None) is BodySite.AMBIENT for one in outcome)
+    if not bodies(topic, payload)
+]
+
+
+def only_what_was_said(change: Change) -> bool:
+    """Return whether bodies have what they had, or what the payload now says in the same unit."""
+    before = bodies(change.topic, change.before)
+    meant = {
+        (round(scale(number(change.became)), 4), site)
+        for scale in SCALES
+        for celsius, site in before
+        if abs(scale(number(change.was)) - celsius) < 0.001
+    }
+    return bodies(change.topic, change.after) <= before | meant
+
+
+@settings(max_examples=400)
+@given(changes(OF_BODIES) | changes(OF_ROOMS))
+def test_no_changed_value_makes_a_body_temperature_that_nobody_said(change: Change) -> None:
+    """Whatever stands in the place of a value."""
+    assert only_what_was_said(change)
+
+
+def test_nothing_odd_in_any_place_makes_a_body_temperature_that_nobody_said() -> None:
+    """Each value of each payload, replaced by each sentinel, each type and each unit's number."""
+    wrong = [one for one in each_change(OF_BODIES + OF_ROOMS) if not only_what_was_said(one)]
+    assert wrong == []
 
 
 @given(st.sampled_from(SAMPLES), st.data())
