@@ -187,7 +187,7 @@ SHARED = sorted((built_in() / "shared").glob("*.toml"))
 
 
 def broken(file: Path) -> list[str]:
-    """Return a family's file with one unit, body site or state wrong, once for each there is."""
+    """Return a family's file with one unit, site, sentinel or state wrong, once for each it has."""
     text = file.read_text(encoding="utf-8")
     head, mark, examples = text.partition("[[example]]")
     return [
@@ -198,6 +198,10 @@ def broken(file: Path) -> list[str]:
             (r'body_site = "ambient"', 'body_site = "unknown"'),
             (r'body_site = "forehead"', 'body_site = "ambient"'),
             (r"\b[Oo]nline = true, [Oo]ffline = false", "x = true"),
+            (r", absent = \[-?\d+\]", ""),
+            (r'(?<== )"in"', '"out"'),
+            (r'(?<== )"out"', '"in"'),
+            (r"-1 = true", "-1 = false"),
         )
         for match in re.finditer(said, head)
     ]
