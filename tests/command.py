@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import pytest
+import structlog
 
 from gatehouse.cli import main
 
@@ -36,6 +37,7 @@ def runner(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
             patch.setattr(sys, "argv", ["gatehouse", *words])
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(payload)))
             code = _exit_code()
+        structlog.reset_defaults()  # A command's log tells less than the tests want to hear.
         shown = capfd.readouterr()
         return Done(code, shown.out, shown.err)
 
