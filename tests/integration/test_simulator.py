@@ -20,6 +20,7 @@ from devices.simulator.wire import HUAAN_REQUEST, HUAAN_RESPONSE
 from tests.servers import Mosquitto, eventually
 
 SPEED = 600.0
+LAST = "test/last"
 
 
 @pytest.fixture
@@ -50,6 +51,13 @@ class Platform:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    async def catch_up(self, broker: Mosquitto) -> None:
+        """Wait until everything that the broker has taken so far has come."""
+        client = mqtt_client.make_client(broker.host, broker.port)
+        async with mqtt_client.connected(client):
+            await mqtt_client.publish(client, LAST, b"", qos=1)
+        await eventually(lambda: self.received[-1][0] == LAST)
 
     async def _take_in(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
@@ -113,6 +121,7 @@ async def test_history_then_life(broker: Mosquitto, tmp_path: Path) -> None:
         assert told[-1] == ((community.evening - community.begins) // (30 * MINUTE),) * 2
 
         clock.set(clock.now(), speed=0)
+        await platform.catch_up(broker)
         stopped_at, before = clock.now(), len(platform.received)
         async with living(broker, clock, community):
             await eventually(lambda: len(platform.received) > before + 100)
