@@ -21,6 +21,11 @@ _KIND = {
     "device": mark("Device needs attention"),
     "system": mark("Gatehouse itself"),
 }
+_DEVICE_WATCH = {
+    "battery_low": mark("Battery nearly empty"),
+    "clock_off": mark("Clock of a device is off"),
+    "device_silent": mark("Device is silent"),
+}
 _SEVERITY = {
     "minor": mark("Minor"),
     "major": mark("Major"),
@@ -317,6 +322,7 @@ _FOLLOWER = {
 WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "kind": _KIND,
+        "device_watch": _DEVICE_WATCH,
         "severity": _SEVERITY,
         "state": _STATE,
         "disposition": _DISPOSITION,
@@ -450,12 +456,14 @@ def evidence_speaker(translations: gettext.NullTranslations) -> Callable[[str, s
 
 
 def incident_speaker(translations: gettext.NullTranslations) -> Callable[[Incident], str]:
-    """Return what an incident is called in a language: an alarm of Gatehouse's own by its name."""
+    """Return what an incident is called: of a device or of Gatehouse itself, by what found it."""
     word = speaker(translations)
 
     def called(incident: Incident) -> str:
         if incident.kind is IncidentKind.SYSTEM:
             return word("alarm", incident.rule)
+        if incident.kind is IncidentKind.DEVICE:
+            return word("device_watch", incident.rule)
         return word("kind", incident.kind)
 
     return called

@@ -16,6 +16,7 @@ from alerts.escalation import Policies
 from alerts.finding import IncidentKind, Severity
 from alerts.incident import Disposition, EventKind, Refusal, State
 from alerts.page import PageState
+from alerts.rules import RULES
 from alerts.rules.fever_verdict import Because
 from dashboards.console import language, words
 from dashboards.console.outbox_stage import outbox_stage
@@ -142,6 +143,7 @@ def test_translations_keep_the_placeholders() -> None:
         ("outcome", CrossingOutcome),
         ("cause", Cause),
         ("alarm", alarm.RULES),
+        ("device_watch", [rule.name for rule in RULES if rule.section == "device"]),
         (
             "stage",
             [*(one.name for one in stages(told.status())), outbox_stage(Totals({}, {})).name],
