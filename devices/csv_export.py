@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -43,16 +44,23 @@ def write_file(path: Path, records: Iterator[Record]) -> int:
     Returns:
         How many rows were written.
     """
-    columns = [field.alias or name for name, field in FILES[path.name].model_fields.items()]
-    path.touch(mode=0o600)
     written = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
+    with open_file(path) as writer:
         for record in records:
             writer.writerow(record)
             written += 1
     return written
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator["csv.DictWriter[str]"]:
+    """Begin one file of the folder, private to the user, and give what writes its rows."""
+    columns = [field.alias or name for name, field in FILES[path.name].model_fields.items()]
+    path.touch(mode=0o600)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        yield writer
 
 
 def _sorted(rows: Rows) -> Iterator[Record]:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from devices.clock import ScaledClock
 from devices.csv_import import import_folder
 from devices.simulator.community import ZONE, build_community
-from devices.simulator.community_csv import write_community
+from devices.simulator.community_csv import write_city
 from devices.simulator.simulation import simulate
 from gatehouse.broker import Broker, choose_broker
 from gatehouse.child import end
@@ -156,7 +156,7 @@ class _Demo:
     def _settle_in(self, database: Engine) -> None:
         """Register the community as an office would: from a folder of CSV files."""
         folder = self._folder / "community"
-        write_community(folder, self._community)
+        write_city(folder, [self._community])
         import_folder(database, folder, now=self._clock.now())
 
     def _environment(self) -> dict[str, str]:

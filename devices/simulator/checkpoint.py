@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from devices.clock import HOUR, MINUTE, rfc3339
 from devices.simulator import wire
 from devices.simulator.body import baseline, skin
-from devices.simulator.community import GUN, SITE, Community
+from devices.simulator.community import Community
 from devices.simulator.event import Event, publish
 from devices.simulator.stories import is_quiet
 
@@ -25,8 +25,9 @@ def readings(community: Community, day: int) -> Iterator[Event]:
         number += 1
         celsius = round(skin(baseline(random.randint(18, 75), random), random), 1)
         if not is_quiet(community, at):
-            event = f"{day}-{number}"
-            yield publish(at, wire.thermometer_gun(SITE, GUN, celsius, rfc3339(at), event))
+            event, site = f"{day}-{number}", community.site
+            shot = wire.thermometer_gun(site.id, site.gun, celsius, rfc3339(at), event)
+            yield publish(at, shot)
         is_busy = at < community.midnight(day) + _BUSY_UNTIL * HOUR
         apart = random.expovariate(1 / (_APART_BUSY if is_busy else _APART_LATE))
         at += _APART_AT_LEAST + round(apart)

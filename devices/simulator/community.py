@@ -9,27 +9,23 @@ from devices.clock import DAY, HOUR, parse_rfc3339
 from devices.registry import HouseholdState, ResidentClass
 from devices.simulator.body import baseline
 from devices.simulator.names import invent_name, invent_phone
+from devices.simulator.site import FIRST_SITE, Site
 
-SITE = "lakeside"
-SITE_NAME = "湖畔小区 Lakeside"
 ZONE = ZoneInfo("Asia/Shanghai")
 HOUSEHOLDS = 284
 """As Xiaohukou in Wuhan had, with some 520 people."""
-LEAST_HOUSEHOLDS = 48
-"""Two buildings: from here on every device family and every story has a household."""
+LEAST_HOUSEHOLDS = 20
+"""From here on every story has a household of its own."""
 SUN, LIVED_IN = 2, 37
-"""Numbers of the households of Ms Sun and of the family that nobody registered."""
+"""Numbers of the households of Ms Sun and of the family that nobody registered: in a smaller
+community, the last."""
 SEED = 2020
 EVENING = parse_rfc3339("2020-02-14T18:00:00+08:00")
 HISTORY_DAYS = 14
 FLATS_A_FLOOR, FLOORS = 4, 6
+FLATS_A_BUILDING = FLATS_A_FLOOR * FLOORS
 BUILDINGS_A_GRID = 4
 ELDERLY_YEARS = 65
-
-HUAAN = "01234E-D16546-E1BCEE"
-FACE_TERMINAL = "1026700"
-GUN = "gun-1"
-MAIN_GATE, NORTH_GATE, CHECKPOINT = "main-gate", "north-gate", "night-checkpoint"
 
 _EMPTY, _AWAY, _ROOM_SENSOR, _OLD_HOUSEHOLDS = 0.042, 0.07, 0.1, 0.17
 _OTHER_METERS = 24
@@ -92,11 +88,14 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """Everything that is simulated.
+    """Everything that is simulated in one compound.
 
     Attributes:
         seed: Of everything random.
-        evening: 18:00 local of the day on which it comes alive; milliseconds UTC.
+        site: Which compound of the city it is.
+        evening: 18:00 local of day 0; milliseconds UTC.
+        has_history: Whether two weeks of thinned history lead to that evening, on which it comes
+            alive; without, it is alive from the midnight before.
         homes: Every household.
         buildings: Grid by building.
         sun: The household of Ms Sun, who lives alone.
@@ -104,7 +103,9 @@ class Community:
     """
 
     seed: int
+    site: Site
     evening: int
+    has_history: bool
     homes: tuple[Home, ...]
     buildings: dict[str, str]
     sun: Home
@@ -112,8 +113,18 @@ class Community:
 
     @property
     def begins(self) -> int:
-        """When the history begins: a midnight, two weeks before the evening's day."""
-        return self.midnight(-HISTORY_DAYS)
+        """When the first day begins: a midnight."""
+        return self.midnight(self.first_day)
+
+    @property
+    def first_day(self) -> int:
+        """The first day that anything is known of."""
+        return -HISTORY_DAYS if self.has_history else 0
+
+    @property
+    def alive_at(self) -> int:
+        """From when on every device says all that it says; the history before is thinned."""
+        return self.evening if self.has_history else self.begins
 
     def midnight(self, day: int) -> int:
         """Return when a day begins; 0 is the evening's day."""
@@ -125,7 +136,7 @@ class Community:
 
     def random(self, *what: object) -> Random:
         """Return a random stream of its own for a thing (and a day): the same each time."""
-        return Random(f"{self.seed}/{'/'.join(map(str, what))}")  # noqa: S311 - repeatable
+        return _stream(self.seed, self.site, *what)
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -134,48 +145,64 @@ class Community:
 
 
 def build_community(
-    *, seed: int = SEED, households: int = HOUSEHOLDS, evening: int = EVENING
+    *,
+    seed: int = SEED,
+    households: int = HOUSEHOLDS,
+    evening: int = EVENING,
+    site: Site = FIRST_SITE,
+    has_history: bool = True,
 ) -> Community:
     """Make up a community.
 
     Args:
         seed: The same number gives the same people, homes and devices.
         households: How many, :data:`LEAST_HOUSEHOLDS` or more.
-        evening: 18:00 local of the day on which it comes alive; milliseconds UTC.
+        evening: 18:00 local of day 0; milliseconds UTC.
+        site: Which compound of the city it is.
+        has_history: Whether two weeks lead to the evening.
     """
-    random = Random(f"{seed}/community")  # noqa: S311 - repeatable
-    homes = [_build_home(number, random) for number in range(households)]
-    homes[SUN] = _move_in_sun(homes[SUN], random)
-    homes[LIVED_IN] = _move_out(homes[LIVED_IN])
+    random = _stream(seed, site, "community")
+    homes = [_build_home(site, place, random) for place in range(households)]
+    lived_in = min(LIVED_IN, households - 1)
+    homes[SUN] = _move_in_sun(site, homes[SUN], random)
+    homes[lived_in] = _move_out(site, homes[lived_in])
     return Community(
         seed=seed,
+        site=site,
         evening=evening,
+        has_history=has_history,
         homes=tuple(homes),
-        buildings={home.building: grid_of(home.building) for home in homes},
+        buildings={home.building: _grid_of(site, place) for place, home in enumerate(homes)},
         sun=homes[SUN],
-        lived_in=homes[LIVED_IN],
+        lived_in=homes[lived_in],
     )
 
 
-def _build_home(number: int, random: Random) -> Home:
-    per_building = FLATS_A_FLOOR * FLOORS
-    house, place = divmod(number, per_building)
-    floor, door = divmod(place, FLATS_A_FLOOR)
-    building = f"b{house + 1:02}"
+def _stream(seed: int, site: Site, *what: object) -> Random:
+    return Random(f"{site.prefix}{seed}/{'/'.join(map(str, what))}")  # noqa: S311 - repeatable
+
+
+def _build_home(site: Site, place: int, random: Random) -> Home:
+    number = site.first_household + place
+    house, rest = divmod(place, FLATS_A_BUILDING)
+    floor, door = divmod(rest, FLATS_A_FLOOR)
+    building = f"{site.prefix}b{house + 1:02}"
     flat = f"{house + 1}-{floor + 1}{door + 1:02}"
     state = _state(random)
     size = 0 if state is HouseholdState.EMPTY else random.choices(_SIZES, _SIZE_WEIGHTS)[0]
     people = _build_people(number, size, state, random)
     is_watched = any(person.kind is ResidentClass.LONE_ELDERLY for person in people)
+    meter = _build_meter(number, building, random)
+    has_sensor = is_watched or random.random() < _ROOM_SENSOR
     return Home(
-        id=f"h-{flat}",
+        id=f"h-{site.prefix}{flat}",
         building=building,
         flat=flat,
         state=state,
         people=people,
-        meter=_build_meter(number, building, random),
+        meter=meter,
         thermometer=_hardware_address(number) if people else None,
-        room_sensor=f"room-{flat}" if is_watched or random.random() < _ROOM_SENSOR else None,
+        room_sensor=f"room-{site.prefix}{flat}" if has_sensor else None,
     )
 
 
@@ -225,12 +252,13 @@ def _build_meter(number: int, building: str, random: Random) -> Meter:
 
 
 def _hardware_address(number: int) -> str:
-    return f"a0:e6:f8:50:{number >> 8:02x}:{number & 0xFF:02x}"
+    return (0xA0E6F8500000 + number).to_bytes(6).hex(":")
 
 
-def _move_in_sun(home: Home, random: Random) -> Home:
+def _move_in_sun(site: Site, home: Home, random: Random) -> Home:
     """Let Ms Sun live in a household, alone: what its thermometer reads is hers."""
-    serial = SUN * 10 + 1
+    number = site.first_household + SUN
+    serial = number * 10 + 1
     sun = Person(
         id=f"r-{serial:05}",
         name="孙梅 Sun Mei",
@@ -239,18 +267,19 @@ def _move_in_sun(home: Home, random: Random) -> Home:
         kind=ResidentClass.NONE,
         baseline=baseline(47, random),
     )
-    thermometer = _hardware_address(SUN)
+    thermometer = _hardware_address(number)
     state = HouseholdState.OCCUPIED
     return replace(home, state=state, people=(sun,), thermometer=thermometer)
 
 
-def _move_out(home: Home) -> Home:
+def _move_out(site: Site, home: Home) -> Home:
     """Register a household as empty, with a meter that reports power each few minutes."""
-    meter = replace(home.meter, kind=MeterKind.TASMOTA, id="pow-empty", gateway=None)
+    identity = f"{site.prefix}pow-empty"
+    meter = replace(home.meter, kind=MeterKind.TASMOTA, id=identity, gateway=None)
     state = HouseholdState.EMPTY
     return replace(home, state=state, people=(), meter=meter, thermometer=None, room_sensor=None)
 
 
-def grid_of(building: str) -> str:
-    """Return a building's grid: the patch of one worker."""
-    return f"{SITE}-{(int(building[1:]) - 1) // BUILDINGS_A_GRID + 1}"
+def _grid_of(site: Site, place: int) -> str:
+    """Return a household's grid: the patch of one worker."""
+    return f"{site.id}-{place // (FLATS_A_BUILDING * BUILDINGS_A_GRID) + 1}"

@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 import aiomqtt
 
 from devices import mqtt_client
-from devices.simulator.community import HUAAN
 from devices.simulator.event import Event
+from devices.simulator.site import HUAAN
 from devices.simulator.terminal import Terminal
 from devices.simulator.wire import HUAAN_RESPONSE
 

@@ -1,6 +1,6 @@
 """Everything the community publishes, by time. The same for one seed and one stretch of time.
 
-Before the community's evening it is thinned to what the rules need: meters, readings taken at
+The history is thinned to what the rules need: meters, readings taken at
 home, and the guard's rounds.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from itertools import islice
 
 from devices.simulator import checkpoint, faults, gates, measuring, rooms, stories
-from devices.simulator.community import HISTORY_DAYS, Community
+from devices.simulator.community import Community
 from devices.simulator.event import Event, in_order
 from devices.simulator.meters import Meters
 
@@ -34,7 +34,7 @@ def events(community: Community, since: int, until: int | None = None) -> Iterat
         since: First time, milliseconds UTC; not before the history begins.
         until: First time that is left out.
     """
-    day = max(community.day_of(since), -HISTORY_DAYS)
+    day = max(community.day_of(since), community.first_day)
     meters = Meters(community, day)
     while until is None or community.midnight(day) < until:
         for event in heapq.merge(_people(community, day), meters.next_day(), key=_time):
@@ -68,7 +68,7 @@ def _people(community: Community, day: int) -> list[Event]:
     asked together with the one before it.
     """
     midnight, end = community.midnight(day), community.midnight(day + 1)
-    begin = max(midnight, community.evening)
+    begin = max(midnight, community.alive_at)
     found = [
         event
         for source, first in [*((s, midnight) for s in _ALWAYS), *((s, begin) for s in _LIVE)]

@@ -4,9 +4,10 @@ Each becomes a dead letter with a reason of its own, and its neighbours are unto
 """
 
 from collections.abc import Iterator
+from string import Formatter
 
 from devices.clock import HOUR
-from devices.simulator.community import HUAAN, Community
+from devices.simulator.community import Community
 from devices.simulator.event import Event
 
 FAULTS: tuple[tuple[float, str, bytes], ...] = (
@@ -29,13 +30,14 @@ FAULTS: tuple[tuple[float, str, bytes], ...] = (
 
 
 def garbage(community: Community, day: int) -> Iterator[Event]:
-    """Yield a day's faults, each of a device that exists."""
+    """Yield a day's faults, each of a device that exists; a small community lacks some kinds."""
     random = community.random("faults", day)
     names = _names(community)
     for hour, topic, payload in FAULTS:
-        devices = {kind: random.choice(ids) for kind, ids in names.items()}
+        devices = {kind: random.choice(ids) for kind, ids in names.items() if ids}
         at = community.midnight(day) + round((hour + random.uniform(-0.1, 0.1)) * HOUR)
-        yield Event(at, topic.format(**devices), payload, faulty=True)
+        if all(kind in devices for _, kind, _, _ in Formatter().parse(topic) if kind):
+            yield Event(at, topic.format(**devices), payload, faulty=True)
 
 
 def _names(community: Community) -> dict[str, list[str]]:
@@ -49,5 +51,5 @@ def _names(community: Community) -> dict[str, list[str]]:
         "tasmota": [meter.id for meter in meters if meter.kind.name == "TASMOTA"],
         "shelly": [meter.id for meter in meters if meter.kind.name == "SHELLY"],
         "dtu": sorted({meter.gateway for meter in meters if meter.gateway}),
-        "huaan": [HUAAN],
+        "huaan": [community.site.huaan],
     }

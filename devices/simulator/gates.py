@@ -12,7 +12,7 @@ from devices.observation import Direction
 from devices.registry import HouseholdState, ResidentClass
 from devices.simulator import wire
 from devices.simulator.body import skin
-from devices.simulator.community import FACE_TERMINAL, HUAAN, Community, Person
+from devices.simulator.community import Community, Person
 from devices.simulator.event import Event, local, publish
 from devices.simulator.stories import sequence_number
 
@@ -24,6 +24,7 @@ _STRANGERS_A_DAY = (9.5, 14.2, 17.1, 19.3)
 """Hours at which a courier stands at the north gate, more or less."""
 ROUND_EVERY = 30 * MINUTE
 ROUND_AT = 29 * MINUTE + 30 * SECOND
+_ROUNDS = 24 * HOUR // ROUND_EVERY
 _SHIFTS = 3
 
 
@@ -39,7 +40,8 @@ def crossings(community: Community, day: int) -> Iterator[Event]:
                 yield from _trip(community, day, person, random)
     for hour in _STRANGERS_A_DAY:
         at = community.midnight(day) + round((hour + random.uniform(-0.4, 0.4)) * HOUR)
-        snap = wire.face_stranger(FACE_TERMINAL, sequence_number(community, at), local(at))
+        number = sequence_number(community, at)
+        snap = wire.face_stranger(community.site.face_terminal, number, local(at))
         yield publish(at, snap)
 
 
@@ -56,16 +58,17 @@ def guard_rounds(community: Community, day: int) -> Iterator[Event]:
         if home.state is HouseholdState.OCCUPIED and 25 <= person.years < 60
     ][:_SHIFTS]
     random = community.random("rounds", day)
-    for number in range(24 * HOUR // ROUND_EVERY):
+    for number in range(_ROUNDS):
         at = community.midnight(day) + number * ROUND_EVERY + ROUND_AT
-        yield _main_gate(community, at, volunteers[number * _SHIFTS // 48], random)
+        yield _main_gate(community, at, volunteers[number * len(volunteers) // _ROUNDS], random)
 
 
 def heartbeats(community: Community, day: int) -> Iterator[Event]:
     """Yield the north gate's heartbeats, one a minute."""
     for number in range(24 * 60):
         at = community.midnight(day) + number * MINUTE + 17 * SECOND
-        yield publish(at, wire.face_heartbeat(FACE_TERMINAL, local(at)), qos=0)
+        beat = wire.face_heartbeat(community.site.face_terminal, local(at))
+        yield publish(at, beat, qos=0)
 
 
 def _trip(community: Community, day: int, person: Person, random: Random) -> Iterator[Event]:
@@ -82,7 +85,7 @@ def _trip(community: Community, day: int, person: Person, random: Random) -> Ite
 def _main_gate(community: Community, at: int, person: Person, random: Random) -> Event:
     sequence = sequence_number(community, at)
     capture = wire.huaan(
-        HUAAN,
+        community.site.huaan,
         sequence,
         local(at),
         skin(person.baseline, random),
@@ -99,7 +102,7 @@ def _north_gate(
     for when, admitted in ((at, False), (at + 20 * SECOND, True)):
         if admitted or is_refused:
             record = wire.face_record(
-                FACE_TERMINAL,
+                community.site.face_terminal,
                 sequence_number(community, when),
                 local(when),
                 person=(person.id, person.name),

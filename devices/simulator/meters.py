@@ -12,7 +12,7 @@ from itertools import accumulate
 from devices.clock import DAY, HOUR, MINUTE
 from devices.registry import HouseholdState
 from devices.simulator import wire
-from devices.simulator.community import HISTORY_DAYS, ZONE, Community, Home, MeterKind
+from devices.simulator.community import ZONE, Community, Home, MeterKind
 from devices.simulator.event import Event, local, publish
 from devices.simulator.load import half_hours
 from devices.simulator.stories import TURNING_METER, is_lived_in
@@ -28,7 +28,7 @@ class Meters:
 
     def __init__(self, community: Community, day: int) -> None:
         self._community = community
-        self._day = -HISTORY_DAYS
+        self._day = community.first_day
         self._energy_wh = [home.meter.start_wh for home in community.homes]
         self._wrong_clock = _home_with_wrong_clock(community)
         self._reports_live = _schedule(community, _live_interval)
@@ -44,9 +44,9 @@ class Meters:
             list(accumulate((watts / 2 for watts in day), initial=start))
             for day, start in zip(means, self._energy_wh, strict=True)
         ]
-        evening = self._community.evening - midnight
-        reports = [report for report in self._reports_thinned if report[0] < evening]
-        reports += [report for report in self._reports_live if report[0] >= evening]
+        alive_at = self._community.alive_at - midnight
+        reports = [report for report in self._reports_thinned if report[0] < alive_at]
+        reports += [report for report in self._reports_live if report[0] >= alive_at]
         self._advance(means)
         for offset, place in reports:
             slot, rest = divmod(offset, HALF_HOUR)

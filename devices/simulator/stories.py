@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from devices.clock import rfc3339
 from devices.simulator import wire
-from devices.simulator.community import GUN, HUAAN, SITE, Community
+from devices.simulator.community import Community
 from devices.simulator.event import Event, clock_time, local, publish
 
 NIGHT_GUARD = (("20:00:00", 36.9), ("20:00:35", 37.0), ("20:01:15", 37.7), ("20:01:50", 37.9))
@@ -35,8 +35,9 @@ def tell(community: Community, day: int) -> Iterator[Event]:
     if day == 0:
         for number, (time, celsius) in enumerate(NIGHT_GUARD, 1):
             at = clock_time(midnight, time)
-            event = f"guard-{number}"
-            yield publish(at, wire.thermometer_gun(SITE, GUN, celsius, rfc3339(at), event))
+            event, site = f"guard-{number}", community.site
+            shot = wire.thermometer_gun(site.id, site.gun, celsius, rfc3339(at), event)
+            yield publish(at, shot)
         for time, celsius in OUTSIDER:
             yield stranger_at_main_gate(community, clock_time(midnight, time), celsius)
     if day == MS_SUN_DAY and community.sun.thermometer:
@@ -49,7 +50,8 @@ def tell(community: Community, day: int) -> Iterator[Event]:
 def stranger_at_main_gate(community: Community, at: int, celsius: float) -> Event:
     """Return the main gate's capture of somebody it does not know."""
     sequence = sequence_number(community, at)
-    capture = wire.huaan(HUAAN, sequence, local(at), celsius, person=None, mask=True)
+    serial = community.site.huaan
+    capture = wire.huaan(serial, sequence, local(at), celsius, person=None, mask=True)
     return publish(at, capture)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from devices.clock import DAY, HOUR, ScaledClock, wall_now
 from devices.simulator.community import EVENING, HOUSEHOLDS, LEAST_HOUSEHOLDS, SEED, build_community
-from devices.simulator.community_csv import write_community
+from devices.simulator.community_csv import write_city
 from devices.simulator.simulation import simulate as live
 from gatehouse.failure import WRONG_USE, Failure
 
@@ -47,7 +47,7 @@ def simulate(
     evening = EVENING if clock else _evening_of(wall_now())
     community = build_community(seed=seed, households=households, evening=evening)
     if registry is not None:
-        write_community(registry, community)
+        write_city(registry, [community])
         typer.echo(f"written: gatehouse registry import {registry}")
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ from devices.decoder import Decoder
 from devices.profile import built_in, load_profiles
 from devices.registry_store import load
 from devices.simulator.community import EVENING, SEED, build_community
-from devices.simulator.community_csv import write_community
+from devices.simulator.community_csv import write_city
 from devices.simulator.events import events
 from ingest.decode_stage import decode_all
 from ingest.measurement import MEASUREMENTS
@@ -21,7 +21,7 @@ from tests.state import open_state
 def test_a_household_has_as_many_series_as_the_document_says(tmp_path: Path) -> None:
     """A day of the simulated community gives the numbers by which a server is chosen."""
     community = build_community(seed=SEED, households=SIMULATED_HOUSEHOLDS, evening=EVENING)
-    write_community(tmp_path / "registry", community)
+    write_city(tmp_path / "registry", [community])
     database = open_state(tmp_path)
     import_folder(database, tmp_path / "registry", now=community.begins)
     registry = load(database)

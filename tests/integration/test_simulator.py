@@ -13,9 +13,10 @@ import pytest
 
 from devices import mqtt_client
 from devices.clock import HOUR, MINUTE, ScaledClock
-from devices.simulator.community import HUAAN, Community, build_community
+from devices.simulator.community import Community, build_community
 from devices.simulator.events import events
 from devices.simulator.simulation import simulate
+from devices.simulator.site import HUAAN
 from devices.simulator.wire import HUAAN_REQUEST, HUAAN_RESPONSE
 from tests.servers import Mosquitto, eventually
 

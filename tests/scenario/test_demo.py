@@ -18,13 +18,11 @@ from alerts.page import PageState
 from alerts.tables import demo_message, incident, incident_event, page, page_attempt
 from devices.simulator.community import (
     EVENING,
-    GUN,
     HOUSEHOLDS,
-    HUAAN,
     LEAST_HOUSEHOLDS,
-    SITE,
     build_community,
 )
+from devices.simulator.site import GUN, HUAAN, SITE
 from gatehouse.database import create
 from ingest.journal_file import find_message
 from ingest.status import read_status

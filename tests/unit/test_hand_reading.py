@@ -23,7 +23,7 @@ from devices.profile import built_in, load_profiles
 from devices.registry import Registry, Role
 from devices.registry_store import load
 from devices.simulator.community import build_community
-from devices.simulator.community_csv import write_community
+from devices.simulator.community_csv import write_city
 
 NOW = parse_rfc3339("2020-02-14T20:05:00+08:00")
 SITE = "lakeside"
@@ -44,7 +44,7 @@ def test_a_reading_by_hand_is_understood_as_it_was_typed(name: str, tmp_path: Pa
     """In both communities of the repository a worker's reading becomes the person's temperature."""
     folder = SAMPLE if name == "sample" else tmp_path / "community"
     if name == "simulated":
-        write_community(folder, build_community(seed=1, households=48))
+        write_city(folder, [build_community(seed=1, households=48)])
     registry = registry_of(folder, tmp_path)
     worker = Account(name="zhou", role=Role.GRID_WORKER, site=SITE, worker="worker-1")
     device = publishing_device(registry, worker, SITE, now=NOW)

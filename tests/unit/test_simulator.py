@@ -29,18 +29,12 @@ from devices.registry import HouseholdState, Registry
 from devices.registry_store import load
 from devices.simulator import stories
 from devices.simulator.body import HEALTHY_TO, SKIN_TO
-from devices.simulator.community import (
-    FACE_TERMINAL,
-    GUN,
-    HUAAN,
-    Community,
-    MeterKind,
-    build_community,
-)
-from devices.simulator.community_csv import write_community
+from devices.simulator.community import Community, MeterKind, build_community
+from devices.simulator.community_csv import write_city
 from devices.simulator.event import Event
 from devices.simulator.events import events
 from devices.simulator.meters import half_hour_means
+from devices.simulator.site import FACE_TERMINAL, GUN, HUAAN
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 Decoded = list[tuple[Event, Observation]]
@@ -54,7 +48,7 @@ def community() -> Community:
 @pytest.fixture(scope="module")
 def registry(community: Community, tmp_path_factory: pytest.TempPathFactory) -> Registry:
     folder = tmp_path_factory.mktemp("community")
-    write_community(folder / "csv", community)
+    write_city(folder / "csv", [community])
     engine = create_engine(f"sqlite:///{folder}/state.db")
     tables.metadata.create_all(engine)
     import_folder(engine, folder / "csv", now=community.begins)
@@ -377,7 +371,7 @@ def test_story_times_are_within_three_minutes_at_speed_300(community: Community)
 
 def test_registry_folder_is_private(community: Community, tmp_path: Path) -> None:
     """The files hold names and phones: nobody else on the machine may read them."""
-    write_community(tmp_path / "csv", community)
+    write_city(tmp_path / "csv", [community])
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "csv").iterdir())
 
 
