@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 
 
 def export_folder(connection: Connection, folder: Path) -> int:
-    """Write every file, private to the user: they hold names, phones and channel addresses.
+    """Write every file, private to the user: they hold names, phones, plates, channel addresses.
 
     Returns:
         How many rows were written.
@@ -26,6 +26,7 @@ def export_folder(connection: Connection, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     records: dict[str, Iterator[Record]] = {
         "sites.csv": _sorted(rows["site"]),
+        "gates.csv": _sorted(rows["gate"]),
         "grids.csv": _sorted(rows["grid"]),
         "buildings.csv": _sorted(rows["building"]),
         "workers.csv": _sorted(rows["worker"]),
@@ -33,6 +34,8 @@ def export_folder(connection: Connection, folder: Path) -> int:
         "rota.csv": _duties(rows["rota"]),
         "households.csv": _with_facts(rows["household"], rows["household_state"]),
         "residents.csv": _residents(rows),
+        "trips.csv": _trips(rows),
+        "vehicles.csv": _told(rows["vehicle"]),
         "devices.csv": _with_facts(rows["device"], rows["device_binding"]),
     }
     return sum(write_file(folder / name, records[name]) for name in FILES)
@@ -92,6 +95,15 @@ def _residents(rows: dict[str, Rows]) -> Iterator[Record]:
         for home, kind in facts:
             last = home or last
             yield {**person, "id": person["external_id"], **last, **_class_columns(kind or {})}
+
+
+def _trips(rows: dict[str, Rows]) -> Iterator[Record]:
+    for trip in _told(rows["trip"]):
+        yield {**trip, "resident": rows["resident"][(trip["subject"],)]["external_id"]}
+
+
+def _told(facts: Rows) -> Iterator[Record]:
+    return (fact for of_one in _by_key(facts).values() for fact in of_one)
 
 
 def _class_columns(kind: Record) -> Record:

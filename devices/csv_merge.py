@@ -13,20 +13,21 @@ from devices.csv_rows import (
     BuildingRow,
     ChannelRow,
     DeviceRow,
+    GateRow,
     GridRow,
     HouseholdRow,
     Moment,
     ResidentRow,
     RotaRow,
     SiteRow,
+    TripRow,
+    VehicleRow,
     WorkerRow,
 )
 from devices.csv_sheet import Problem, Sheet
 from devices.fact_history import Fact, Value, state
 from devices.registry_draft import Rows
-from devices.tables import device_binding, household_state, residence, resident_class, rota
-
-_HISTORIES = (household_state, residence, resident_class, device_binding)
+from devices.tables import HISTORIES, rota
 
 
 class Merge:
@@ -37,34 +38,37 @@ class Merge:
     ) -> None:
         self.problems: list[Problem] = []
         self._rows = {table: dict(rows) for table, rows in before.items()}
-        self._facts = {table.name: _facts(before[table.name], table) for table in _HISTORIES}
+        self._facts = {table.name: _facts(before[table.name], table) for table in HISTORIES}
         self._now = now
         self._new_subject = new_subject
         self._subjects = {row["external_id"]: key[0] for key, row in before["resident"].items()}
         self._old_rota = {_duty(row): key[0] for key, row in before["rota"].items()}
         self._next_duty = max(self._old_rota.values(), default=0) + 1
         self._said: dict[tuple[object, ...], tuple[int, object]] = {}
-        self._gateways: list[tuple[str, int, str]] = []
+        self._named_devices: list[tuple[int, str, str]] = []
         self._file, self._line = "", 0
         self._takes: dict[type[BaseModel], Callable[[Any], None]] = {
             SiteRow: self._take_site,
             GridRow: self._take_grid,
             BuildingRow: self._take_building,
+            GateRow: self._take_gate,
             WorkerRow: self._take_worker,
             ChannelRow: self._take_channel,
             RotaRow: self._take_duty,
             HouseholdRow: self._take_household,
             ResidentRow: self._take_resident,
+            TripRow: self._take_trip,
+            VehicleRow: self._take_vehicle,
             DeviceRow: self._take_device,
         }
 
     def finish(self) -> dict[str, Rows]:
         """Check what could only be checked at the end, and return the registry's rows."""
-        for file, line, gateway in self._gateways:
-            if (gateway,) not in self._rows["device"]:
-                self.problems.append(_unknown(file, line, "gateway", "device", gateway))
+        for line, column, device in self._named_devices:
+            if (device,) not in self._rows["device"]:
+                self.problems.append(_unknown("devices.csv", line, column, "device", device))
         self._check_flats()
-        for table in _HISTORIES:
+        for table in HISTORIES:
             self._rows[table.name] = _rows(self._facts[table.name], table)
         return self._rows
 
@@ -97,6 +101,10 @@ class Merge:
     def _take_grid(self, row: GridRow) -> None:
         if self._knows("site", "site", row.site):
             self._put("grid", (row.id,), row.model_dump())
+
+    def _take_gate(self, row: GateRow) -> None:
+        if self._knows("site", "site", row.site):
+            self._put("gate", (row.site, row.id), row.model_dump() | {"kind": row.kind.value})
 
     def _take_building(self, row: BuildingRow) -> None:
         if self._knows("grid", "grid", row.grid):
@@ -153,15 +161,33 @@ class Merge:
             begins = row.since if row.class_since is None else row.class_since
             self._state("resident_class", subject, kind, begins, row.class_until, zone)
 
+    def _take_trip(self, row: TripRow) -> None:
+        subject = self._subjects.get(row.resident)
+        if subject is None:
+            unknown = _unknown(self._file, self._line, "resident", "resident", row.resident)
+            self.problems.append(unknown)
+            return
+        home = max(self._facts["residence"][subject].items())[1].value["household"]
+        zone = self._zone_of(self._rows["household"][(home,)]["building"])
+        self._state("trip", subject, {"reason": row.reason}, row.since, row.until, zone)
+
+    def _take_vehicle(self, row: VehicleRow) -> None:
+        if self._knows("household", "household", row.household):
+            zone = self._zone_of(self._rows["household"][(row.household,)]["building"])
+            home = {"household": row.household}
+            self._state("vehicle", row.plate, home, row.since, row.until, zone)
+
     def _take_device(self, row: DeviceRow) -> None:
         known = self._knows("site", "site", row.site)
         if row.household is not None:
             known = self._knows("household", "household", row.household) and known
+        if row.gate is not None:
+            known = self._knows("gate", "gate", row.site, row.gate) and known
         if row.worker is not None:
             known = self._knows("worker", "worker", row.worker) and known
         if not known:
             return
-        device = {"id": row.id, "profile": row.profile, "gateway": row.gateway}
+        device = row.model_dump(include={"id", "profile", "gateway", "renamed_from"})
         self._put("device", (row.id,), device)
         zone = ZoneInfo(self._rows["site"][(row.site,)]["zone"])
         place = {
@@ -172,14 +198,15 @@ class Merge:
             "worker": row.worker,
         }
         self._state("device_binding", row.id, place, row.since, row.until, zone)
-        if row.gateway is not None:
-            self._gateways.append((self._file, self._line, row.gateway))
+        for column in ("gateway", "renamed_from"):
+            if device[column] is not None:
+                self._named_devices.append((self._line, column, device[column]))
 
-    def _knows(self, column: str, table: str, key: str) -> bool:
+    def _knows(self, column: str, table: str, *key: str) -> bool:
         """Return whether a row refers to something there is; note the problem if not."""
-        known = (key,) in self._rows[table]
+        known = key in self._rows[table]
         if not known:
-            self.problems.append(_unknown(self._file, self._line, column, table, key))
+            self.problems.append(_unknown(self._file, self._line, column, table, *key))
         return known
 
     def _put(self, table: str, key: tuple[object, ...], values: dict[str, Any]) -> None:
@@ -215,8 +242,10 @@ class Merge:
         return ZoneInfo(self._rows["site"][(site,)]["zone"])
 
 
-def _unknown(file: str, line: int, column: str, table: str, key: str) -> Problem:
-    return Problem(file, line, column, f"there is no {table} {key!r}")
+def _unknown(file: str, line: int, column: str, table: str, *key: str) -> Problem:
+    """Name what there is not; the last part of a key is its own, those before say where."""
+    where = "".join(f" at {part!r}" for part in key[:-1])
+    return Problem(file, line, column, f"there is no {table} {key[-1]!r}{where}")
 
 
 def _duty(row: Mapping[str, Any]) -> tuple[Any, ...]:

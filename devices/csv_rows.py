@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from devices.clock import parse_rfc3339
-from devices.registry import HouseholdState, PlaceKind, ResidentClass, Role
+from devices.registry import GateKind, HouseholdState, PlaceKind, ResidentClass, Role, plain_plate
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CONFIG = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True)
@@ -22,6 +22,10 @@ _CONFIG = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, def
 
 def _blank_to_none(text: object) -> object:
     return None if isinstance(text, str) and not text.strip() else text
+
+
+def _blank_to_one(text: object) -> object:
+    return 1 if isinstance(text, str) and not text.strip() else text
 
 
 def _moment(text: object) -> object:
@@ -38,6 +42,16 @@ def _moment(text: object) -> object:
         raise ValueError(
             f"{text!r} is no time; write 2020-02-14 or 2020-02-14T18:00:00+08:00"
         ) from error
+
+
+def _said(moment: int | date | None) -> int | date:
+    if moment is None:
+        raise ValueError("must be given")
+    return moment
+
+
+def _plate(text: object) -> object:
+    return plain_plate(text) if isinstance(text, str) else text
 
 
 def _minutes(text: object) -> object:
@@ -75,8 +89,10 @@ DeviceId = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 """Words on one line: they stand in pages, whose titles are mail headers too."""
 Name = Annotated[Line, Field(min_length=1, max_length=200)]
+Words = Annotated[Line, Field(max_length=200)]
 OptionalId = Annotated[Id | None, BeforeValidator(_blank_to_none)]
 OptionalDeviceId = Annotated[DeviceId | None, BeforeValidator(_blank_to_none)]
+Plate = Annotated[str, Field(pattern=r"^\w{2,16}$"), BeforeValidator(_plate)]
 Moment = Annotated[int | date | None, BeforeValidator(_moment)]
 TimeOfDay = Annotated[int, BeforeValidator(_minutes)]
 Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://\S*$", max_length=500)]
@@ -88,8 +104,30 @@ class SiteRow(BaseModel):
     model_config = _CONFIG
     id: Id
     name: Name
-    community: Annotated[Line, Field(max_length=200)] = ""
+    district: Words = ""
+    street: Words = ""
+    community: Words = ""
     zone: Annotated[str, AfterValidator(_known_zone)]
+
+
+class GateRow(BaseModel):
+    """Where people pass, by a name of the site's own; the outermost has rank 1."""
+
+    model_config = _CONFIG
+    id: Id
+    site: Id
+    name: Name
+    kind: GateKind
+    rank: Annotated[int, Field(ge=1, le=99), BeforeValidator(_blank_to_one)] = 1
+    entry_limit: Annotated[
+        Annotated[int, Field(ge=1, le=100_000)] | None, BeforeValidator(_blank_to_none)
+    ] = None
+
+    @model_validator(mode="after")
+    def _only_a_shop_fills(self) -> "GateRow":
+        if self.entry_limit is not None and self.kind is not GateKind.SHOP:
+            raise ValueError(f"column entry_limit must be blank when kind is {self.kind}")
+        return self
 
 
 class GridRow(BaseModel):
@@ -172,6 +210,26 @@ class ResidentRow(BaseModel):
     class_until: Moment = None
 
 
+class TripRow(BaseModel):
+    """A way out that was approved for a resident, from a time until a time."""
+
+    model_config = _CONFIG
+    resident: Id
+    since: Annotated[Moment, AfterValidator(_said)]
+    until: Annotated[Moment, AfterValidator(_said)]
+    reason: Name
+
+
+class VehicleRow(BaseModel):
+    """Whose vehicle carries a plate from a time on."""
+
+    model_config = _CONFIG
+    plate: Plate
+    household: Id
+    since: Moment = None
+    until: Moment = None
+
+
 class DeviceRow(BaseModel):
     """A device and where it stands from a time on."""
 
@@ -184,6 +242,7 @@ class DeviceRow(BaseModel):
     gate: OptionalId = None
     worker: OptionalId = None
     gateway: OptionalDeviceId = None
+    renamed_from: OptionalDeviceId = None
     since: Moment = None
     until: Moment = None
 
@@ -206,11 +265,14 @@ class DeviceRow(BaseModel):
 
 FILES: dict[str, type[BaseModel]] = {
     "sites.csv": SiteRow,
+    "gates.csv": GateRow,
     "grids.csv": GridRow,
     "buildings.csv": BuildingRow,
     "workers.csv": WorkerRow,
     "households.csv": HouseholdRow,
     "residents.csv": ResidentRow,
+    "trips.csv": TripRow,
+    "vehicles.csv": VehicleRow,
     "channels.csv": ChannelRow,
     "rota.csv": RotaRow,
     "devices.csv": DeviceRow,

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, insert, select
 from devices.clock import SECOND
 from devices.csv_rows import DeviceRow
 from devices.registry_store import bump
-from devices.tables import building, device, device_binding, grid, household, site, worker
+from devices.tables import building, device, device_binding, gate, grid, household, site, worker
 
 
 class EnrolmentRefused(Exception):
@@ -78,10 +78,17 @@ def _check_place(connection: Connection, row: DeviceRow) -> None:
         raise EnrolmentRefused("site", f"there is no site {row.site!r}")
     if row.household is not None and site_of_household(connection, row.household) != row.site:
         raise EnrolmentRefused("household", f"{row.site} has no household {row.household!r}")
+    if row.gate is not None and not _has_gate(connection, row.site, row.gate):
+        raise EnrolmentRefused("gate", f"{row.site} has no gate {row.gate!r}")
     if row.worker is not None and not _has(connection, worker.c.id, row.worker):
         raise EnrolmentRefused("worker", f"there is no worker {row.worker!r}")
     if row.gateway is not None and not _has(connection, device.c.id, row.gateway):
         raise EnrolmentRefused("gateway", f"there is no device {row.gateway!r}, its gateway")
+
+
+def _has_gate(connection: Connection, site_id: str, gate_id: str) -> bool:
+    asked = select(gate.c.id).where(gate.c.site == site_id, gate.c.id == gate_id)
+    return connection.execute(asked).first() is not None
 
 
 def _has(connection: Connection, column: "Column[str]", value: str) -> bool:

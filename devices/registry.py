@@ -23,6 +23,15 @@ class PlaceKind(StrEnum):
     """Somewhere on the site that is none of these: a gateway in a stairwell."""
 
 
+class GateKind(StrEnum):
+    """What people pass when they are seen there."""
+
+    GATE = "gate"
+    CHECKPOINT = "checkpoint"
+    """A guarded place where people are measured."""
+    SHOP = "shop"
+
+
 class HouseholdState(StrEnum):
     """What the register says of a household."""
 
@@ -67,12 +76,36 @@ class Place(msgspec.Struct, frozen=True):
     worker: str | None = None
 
 
+class Gate(msgspec.Struct, frozen=True):
+    """A registered gate, checkpoint or shop.
+
+    Attributes:
+        id: Of the site's own.
+        name: As people call it.
+        rank: Order on the way in, 1 outermost; those beside each other have the same.
+        entry_limit: How many a shop lets in at once; None for no limit.
+    """
+
+    site: str
+    id: str
+    name: str
+    kind: GateKind
+    rank: int = 1
+    entry_limit: int | None = None
+
+
 class Device(msgspec.Struct, frozen=True):
-    """A registered device; ``gateway`` is the device it speaks through."""
+    """A registered device.
+
+    Attributes:
+        gateway: The device it speaks through.
+        renamed_from: The id it had before; what it said then is found under that one.
+    """
 
     id: str
     profile: str
     gateway: str | None = None
+    renamed_from: str | None = None
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -174,6 +207,7 @@ class Registry:
         *,
         version: int = 0,
         zones: dict[str, ZoneInfo] | None = None,
+        gates: Iterable[Gate] = (),
         devices: dict[str, Device] | None = None,
         bindings: History[Place] | None = None,
         household_states: History[HouseholdState] | None = None,
@@ -182,12 +216,15 @@ class Registry:
         residences: History[str] | None = None,
         subjects: dict[str, str] | None = None,
         classes: History[ResidentClass] | None = None,
+        trips: History[bool] | None = None,
+        vehicles: History[str] | None = None,
         rota: Sequence[OnCall] = (),
         channels: dict[str, tuple[str, ...]] | None = None,
         credentials: dict[str, Credential] | None = None,
     ) -> None:
         self.version = version
         self.zones = zones or {}
+        self.gates = {(gate.site, gate.id): gate for gate in gates}
         self.devices = devices or {}
         self.household_places = household_places or {}
         self.rota = tuple(rota)
@@ -198,6 +235,8 @@ class Registry:
         self._occupants = _by_household(self._residences)
         self._subjects = subjects or {}
         self._classes = classes or History[ResidentClass](())
+        self._trips = trips or History[bool](())
+        self._vehicles = vehicles or History[str](())
         self._channels = channels or {}
         self.credentials = credentials or {}
 
@@ -225,6 +264,28 @@ class Registry:
     def zone(self, site: str) -> ZoneInfo:
         """Return a site's time zone; UTC for a site nobody registered."""
         return self.zones.get(site) or ZoneInfo("UTC")
+
+    def gate(self, site: str, gate_id: str) -> Gate | None:
+        """Return a registered gate of a site."""
+        return self.gates.get((site, gate_id))
+
+    def checkpoints_of(self, site: str) -> list[Gate]:
+        """Return a site's checkpoints in their order on the way in, the outermost first."""
+        found = [
+            gate
+            for gate in self.gates.values()
+            if gate.site == site and gate.kind is GateKind.CHECKPOINT
+        ]
+        return sorted(found, key=lambda gate: (gate.rank, gate.id))
+
+    def former_ids(self, device_id: str) -> list[str]:
+        """Return the ids that a device had before, the latest first; it is one device."""
+        ids: list[str] = []
+        device = self.devices.get(device_id)
+        while device is not None and device.renamed_from not in {None, device_id, *ids}:
+            ids.append(str(device.renamed_from))
+            device = self.devices.get(ids[-1])
+        return ids
 
     def household_state(self, household: str, when: int) -> HouseholdState | None:
         """Return what the register says of a household at a time."""
@@ -276,6 +337,15 @@ class Registry:
         """Return a resident's class at a time; NONE for an unknown subject."""
         return self._classes.at(subject, when) or ResidentClass.NONE
 
+    def trip(self, subject: str, when: int) -> tuple[int, int] | None:
+        """Return from when until when (excluded) the approved trip lasts that a resident is on."""
+        since, until, is_approved = self._trips.stay(subject, when)
+        return (since, until) if is_approved else None
+
+    def household_of_vehicle(self, plate: str, when: int) -> str | None:
+        """Return the household whose vehicle carried a plate at a time, however it is written."""
+        return self._vehicles.at(plain_plate(plate), when)
+
     def knows_subject(self, subject: str) -> bool:
         """Return whether the subject is registered."""
         return subject in self._household_of
@@ -283,6 +353,11 @@ class Registry:
     def channels(self, worker: str) -> tuple[str, ...]:
         """Return a worker's channel addresses in order of preference. Secret: never logged."""
         return self._channels.get(worker, ())
+
+
+def plain_plate(text: str) -> str:
+    """Return a number plate as it is kept: 鄂A·12345, 鄂a 12345 and 鄂A12345 are one."""
+    return "".join(character for character in text.upper() if character.isalnum())
 
 
 def _without_end(residents: dict[str, tuple[str, ...]]) -> History[str]:

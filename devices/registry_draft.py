@@ -8,21 +8,20 @@ from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 
 from devices.clock import rfc3339
 from devices.registry_store import bump
-from devices.tables import device_credential, metadata, registry_version
+from devices.tables import device_credential, metadata, registry_change, registry_version
 
 Key = tuple[Any, ...]
 Rows = dict[Key, dict[str, Any]]
-TABLES: tuple[Table, ...] = tuple(
-    table
-    for table in metadata.sorted_tables
-    if table is not registry_version and table is not device_credential
-)
+_UNSAID = {registry_version, registry_change, device_credential}
+TABLES: tuple[Table, ...] = tuple(table for table in metadata.sorted_tables if table not in _UNSAID)
 """What the files say, in the order in which the tables refer to each other."""
 _SECRET = {
     ("resident", "name"),
     ("resident", "phone"),
     ("worker", "name"),
     ("worker_channel", "url"),
+    ("trip", "reason"),
+    ("vehicle", "plate"),
 }
 _TIMES = {"since", "until"}
 
@@ -72,20 +71,26 @@ class Difference:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield the difference a row a line; names, phones and channel addresses left out."""
+        """Yield the difference a row a line, without what is secret: names, phones, plates, ….
+
+        Channel addresses and the reasons of trips are so too.
+        """
         for table in TABLES:
             name = table.name
             for key, row in self.added.get(name, {}).items():
-                yield f"+ {self._title(name, key)}{_shown(name, _rest(table, row))}"
+                yield f"+ {self._title(table, key)}{_shown(name, _rest(table, row))}"
             for key, (before, after) in self.changed.get(name, {}).items():
-                yield f"~ {self._title(name, key)}{_shown_change(name, before, after)}"
+                yield f"~ {self._title(table, key)}{_shown_change(name, before, after)}"
             for key, row in self.removed.get(name, {}).items():
-                yield f"- {self._title(name, key)}{_shown(name, _rest(table, row))}"
+                yield f"- {self._title(table, key)}{_shown(name, _rest(table, row))}"
 
-    def _title(self, table: str, key: Key) -> str:
-        first = self.residents.get(key[0], key[0])
-        rest = [rfc3339(part) if part > 1_000_000 else part for part in key[1:]]
-        return " ".join(str(part) for part in (table, first, *rest))
+    def _title(self, table: Table, key: Key) -> str:
+        parts = [
+            rfc3339(part) if column.name in _TIMES else self.residents.get(part, part)
+            for column, part in zip(table.primary_key, key, strict=True)
+            if (table.name, column.name) not in _SECRET
+        ]
+        return " ".join(str(part) for part in (table.name, *parts))
 
 
 def compare(before: dict[str, Rows], after: dict[str, Rows]) -> Difference:

@@ -18,6 +18,8 @@ from devices.credential import read_credentials
 from devices.outage import Outage
 from devices.registry import (
     Device,
+    Gate,
+    GateKind,
     History,
     HouseholdState,
     OnCall,
@@ -32,6 +34,7 @@ from devices.tables import (
     building,
     device,
     device_binding,
+    gate,
     grid,
     household,
     household_state,
@@ -41,6 +44,8 @@ from devices.tables import (
     resident_class,
     rota,
     site,
+    trip,
+    vehicle,
     worker_channel,
 )
 
@@ -82,8 +87,12 @@ def read(connection: Connection) -> Registry:
     return Registry(
         version=_version(connection),
         zones={row.id: ZoneInfo(row.zone) for row in connection.execute(select(site))},
+        gates=[
+            Gate(row.site, row.id, row.name, GateKind(row.kind), row.rank, row.entry_limit)
+            for row in connection.execute(select(gate))
+        ],
         devices={
-            row.id: Device(row.id, row.profile, row.gateway)
+            row.id: Device(row.id, row.profile, row.gateway, row.renamed_from)
             for row in connection.execute(select(device))
         },
         bindings=History(_bindings(connection, places)),
@@ -92,6 +101,13 @@ def read(connection: Connection) -> Registry:
         residences=History(_residences(connection)),
         subjects=_subjects(connection),
         classes=History(_classes(connection)),
+        trips=History(
+            (row.subject, (row.since, row.until, True)) for row in connection.execute(select(trip))
+        ),
+        vehicles=History(
+            (row.plate, (row.since, row.until, row.household))
+            for row in connection.execute(select(vehicle))
+        ),
         rota=[_on_call(row) for row in connection.execute(select(rota).order_by(rota.c.id))],
         channels=_channels(connection),
         credentials=read_credentials(connection),

@@ -1,6 +1,16 @@
 """SQL tables of the registry. Times are milliseconds UTC; ``until`` NULL means still so."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+)
 
 metadata = MetaData()
 
@@ -9,9 +19,22 @@ site = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False),
+    Column("district", String(200), nullable=False, server_default=""),
+    Column("street", String(200), nullable=False, server_default=""),
     Column("community", String(200), nullable=False, server_default=""),
     Column("zone", String(64), nullable=False),
 )
+gate = Table(
+    "gate",
+    metadata,
+    Column("site", ForeignKey("site.id"), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("rank", Integer, nullable=False, server_default="1"),
+    Column("entry_limit", Integer),
+)
+"""Where people pass; ids are a site's own. ``rank`` is the order on the way in, 1 outermost."""
 grid = Table(
     "grid",
     metadata,
@@ -34,6 +57,7 @@ household = Table(
     Column("building", ForeignKey("building.id"), nullable=False),
     Column("flat", String(64), nullable=False),
 )
+Index("household_by_building", household.c.building)
 household_state = Table(
     "household_state",
     metadata,
@@ -67,13 +91,33 @@ resident_class = Table(
     Column("until", BigInteger),
     Column("class", String(32), nullable=False),
 )
+trip = Table(
+    "trip",
+    metadata,
+    Column("subject", ForeignKey("resident.subject"), primary_key=True),
+    Column("since", BigInteger, primary_key=True),
+    Column("until", BigInteger),
+    Column("reason", String(200), nullable=False),
+)
+"""Ways out that were approved."""
+vehicle = Table(
+    "vehicle",
+    metadata,
+    Column("plate", String(16), primary_key=True),
+    Column("since", BigInteger, primary_key=True),
+    Column("until", BigInteger),
+    Column("household", ForeignKey("household.id"), nullable=False),
+)
+"""Whose vehicle carried a plate. A plate is as secret as a name."""
 device = Table(
     "device",
     metadata,
     Column("id", String(128), primary_key=True),
     Column("profile", String(64), nullable=False),
     Column("gateway", String(128)),
+    Column("renamed_from", String(128)),
 )
+"""``renamed_from`` is the id that the same device had before."""
 device_binding = Table(
     "device_binding",
     metadata,
@@ -85,7 +129,9 @@ device_binding = Table(
     Column("household", ForeignKey("household.id")),
     Column("gate", String(64)),
     Column("worker", String(64)),
+    ForeignKeyConstraint(["site", "gate"], ["gate.site", "gate.id"], name="device_binding_gate"),
 )
+Index("device_binding_by_household", device_binding.c.household)
 device_credential = Table(
     "device_credential",
     metadata,
@@ -126,4 +172,17 @@ registry_version = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("version", BigInteger, nullable=False),
+    Column("changes_after", BigInteger, nullable=False, server_default="0"),
 )
+"""``registry_change`` names every change of each version after ``changes_after``."""
+registry_change = Table(
+    "registry_change",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(32), primary_key=True),
+    Column("key", String(128), primary_key=True),
+)
+"""What a version changed: a table, and the key of the thing whose rows in it are other ones."""
+
+HISTORIES = (household_state, residence, resident_class, trip, vehicle, device_binding)
+"""Facts with a from and an until: their key is what they are about and ``since``."""

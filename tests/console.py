@@ -225,6 +225,10 @@ def _settle(connection: Any) -> None:
             ],
         ),
         (
+            registry_tables.gate,
+            [{"site": "xhk", "id": "north", "name": "North gate", "kind": "gate"}],
+        ),
+        (
             registry_tables.grid,
             [
                 {"id": "g1", "site": "xhk", "name": "Grid 1"},

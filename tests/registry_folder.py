@@ -18,10 +18,12 @@ class Flat:
 
 
 def write_registry(folder: Path, flats: Sequence[Flat], *, channel: str = "demo://phone") -> Path:
-    """Write one site, grid and building with these flats, and one worker who is always on call."""
+    """Write one site, gate, grid and building with these flats, and a worker always on call."""
     folder.mkdir(parents=True, exist_ok=True)
     site = {"id": "s", "name": "S", "community": "C", "zone": "Asia/Shanghai"}
     _write(folder / "sites.csv", [site])
+    gate = {"id": "north", "site": "s", "name": "North", "kind": "gate", "rank": "1"}
+    _write(folder / "gates.csv", [gate])
     _write(folder / "grids.csv", [{"id": "g", "site": "s", "name": "G"}])
     _write(folder / "buildings.csv", [{"id": "b", "grid": "g", "name": "B"}])
     _write(folder / "workers.csv", [{"id": "w", "name": "W"}])

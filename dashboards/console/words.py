@@ -154,7 +154,7 @@ _ENROLMENT = {
     "flat": mark("There is no such flat."),
     "household": mark("There is no such flat."),
     "site": mark("Choose the site."),
-    "gate": mark("Name the gate or the checkpoint, with letters and digits."),
+    "gate": mark("Name the gate, checkpoint or shop as it is registered at the site."),
     "worker": mark("Choose the worker who carries it."),
     "since": mark("Give a day that is not in the future."),
 }

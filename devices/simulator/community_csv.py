@@ -7,7 +7,7 @@ from typing import Any
 
 from devices.csv_export import open_file
 from devices.csv_rows import FILES
-from devices.registry import PlaceKind, ResidentClass, Role
+from devices.registry import GateKind, PlaceKind, ResidentClass, Role
 from devices.simulator.community import ZONE, Community, Home
 
 CHANNEL = "demo://phone"
@@ -31,6 +31,10 @@ def _records(community: Community) -> dict[str, Iterable[Record]]:
     site, staff = community.site, _staff(community)
     return {
         "sites.csv": [{"id": site.id, "name": site.name, "community": site.name, "zone": ZONE.key}],
+        "gates.csv": [
+            {"id": gate, "site": site.id, "name": name, "kind": kind.value, "rank": rank}
+            for gate, name, kind, rank in _gates(community)
+        ],
         "grids.csv": [
             {"id": grid, "site": site.id, "name": f"{_last(grid)}网格 Grid {_last(grid)}"}
             for grid in _grids(community)
@@ -49,6 +53,16 @@ def _records(community: Community) -> dict[str, Iterable[Record]]:
         "residents.csv": _residents(community),
         "devices.csv": _devices(community),
     }
+
+
+def _gates(community: Community) -> list[tuple[str, str, GateKind, int]]:
+    """Return where people pass: (id, name, kind, rank)."""
+    site = community.site
+    return [
+        (site.main_gate, "正门 Main gate", GateKind.GATE, 1),
+        (site.north_gate, "北门 North gate", GateKind.GATE, 1),
+        (site.checkpoint, "夜间卡口 Night checkpoint", GateKind.CHECKPOINT, 2),
+    ]
 
 
 def _grids(community: Community) -> list[str]:

@@ -194,6 +194,7 @@ def test_accepting_binds_a_device_on_record_and_asks_for_its_replay(desk: Desk) 
         (("plug1", "--household", "h-9", "--site", "s"), 1, "s has no household 'h-9'"),
         (("plug1", "--worker", "x"), 1, "there is no worker 'x'"),
         (("plug1", "--gate", "n", "--site", "mars"), 1, "there is no site 'mars'"),
+        (("plug1", "--gate", "n", "--site", "s"), 1, "s has no gate 'n'"),
         (("plug1", "--gateway", "x"), 1, "there is no device 'x', its gateway"),
         (("plug1", "--gate", "n", "--worker", "w"), 2, "say one place: --gate or --worker"),
         (("plug1", "--since", "soon"), 2, "--since soon: write a date"),

@@ -140,6 +140,7 @@ async def test_the_form_gives_a_device_its_place(
         (HOME | {"flat": "9999"}, "There is no such flat"),
         (GATE | {"gate": ""}, "Name the gate"),
         (GATE | {"place": "checkpoint", "gate": "../x"}, "Name the gate"),
+        (GATE | {"gate": "south"}, "as it is registered"),
         (GATE | {"place": "worker", "worker": "nobody"}, "Choose the worker"),
         (GATE | {"place": ""}, "Choose where it stands"),
         (GATE | {"place": "site", "site": "mars"}, "Choose the site"),

@@ -11,13 +11,16 @@ from devices.clock import parse_rfc3339
 from devices.csv_export import export_folder
 from devices.csv_import import ImportRefused, import_folder, plan
 from devices.csv_rows import FILES
-from devices.registry import HouseholdState, OnCall, PlaceKind, ResidentClass, Role
+from devices.registry import GateKind, HouseholdState, OnCall, PlaceKind, ResidentClass, Role
 from devices.registry_store import RegistryCache, load, version
 
 SAMPLE = Path(__file__).parents[2] / "devices" / "sample_community"
 NOW = parse_rfc3339("2020-02-14T18:00:00+08:00")
 JANUARY = parse_rfc3339("2020-01-10T12:00:00+08:00")
 HEADERS = {
+    "gates.csv": "id,site,name,kind,rank,entry_limit",
+    "trips.csv": "resident,since,until,reason",
+    "vehicles.csv": "plate,household,since,until",
     "households.csv": "id,building,flat,state,since,until",
     "residents.csv": "id,household,name,since,class",
     "devices.csv": "id,profile,place,site,household,gate,worker,since",
@@ -82,6 +85,53 @@ def test_facts_are_looked_up_as_of_a_time(community: Engine) -> None:
     assert registry.resident_class(isolated, later) is ResidentClass.NONE
 
 
+def test_gates_are_found_in_their_order_on_the_way_in(community: Engine, tmp_path: Path) -> None:
+    """Three checkpoints in a row have ranks; a shop has a limit and is none of them."""
+    rows = ("third,lakeside,Third,checkpoint,3,", "first,lakeside,First,checkpoint,,")
+    import_folder(community, folder_with(tmp_path, "gates.csv", *rows), now=NOW)
+    registry = load(community)
+    ids = [gate.id for gate in registry.checkpoints_of("lakeside")]
+    assert ids == ["first", "night-checkpoint", "third"]
+    grocer = registry.gate("lakeside", "grocer")
+    assert grocer is not None
+    assert (grocer.kind, grocer.entry_limit) == (GateKind.SHOP, 15)
+    assert registry.gate("elsewhere", "grocer") is None
+
+
+def test_a_trip_is_approved_from_a_time_until_a_time(community: Engine) -> None:
+    """Who is out on an approved trip is found by the time, and until when."""
+    registry = load(community)
+    subject = registry.subject_of("r-002")
+    assert subject is not None
+    begins, ends = (parse_rfc3339(f"2020-02-12T{hour}:00:00+08:00") for hour in ("09", "13"))
+    assert registry.trip(subject, begins) == (begins, ends)
+    assert registry.trip(subject, begins - 1) is None
+    assert registry.trip(subject, ends) is None
+
+
+def test_a_vehicle_is_of_whoever_had_it_then(community: Engine, tmp_path: Path) -> None:
+    """A plate is one however it is written; sold, it stays with the earlier household till then."""
+    folder = folder_with(tmp_path, "vehicles.csv", "鄂a·123 45,h-2-101,2020-02-01,")
+    import_folder(community, folder, now=NOW)
+    registry = load(community)
+    assert registry.household_of_vehicle("鄂A-12345", JANUARY) == "h-1-102"
+    assert registry.household_of_vehicle("鄂A12345", NOW) == "h-2-101"
+    assert registry.household_of_vehicle("鄂A12346", NOW) is None
+
+
+def test_a_renamed_device_is_found_under_its_former_ids(community: Engine, tmp_path: Path) -> None:
+    """However often it was renamed; a device cannot have had an id that is not registered."""
+    header = "id,profile,place,site,renamed_from\n"
+    file = tmp_path / "devices.csv"
+    rows = "c,p,site,lakeside,b\nb,p,site,lakeside,a\na,p,site,lakeside,\n"
+    file.write_text(header + rows)
+    import_folder(community, tmp_path, now=NOW)
+    assert load(community).former_ids("c") == ["b", "a"]
+    file.write_text(header + "d,p,site,lakeside,x\n")
+    with pytest.raises(ImportRefused, match="column renamed_from: there is no device 'x'"):
+        import_folder(community, tmp_path, now=NOW)
+
+
 def test_importing_again_changes_nothing(community: Engine) -> None:
     """The same files a second time are no change, keep the subjects and bump no version."""
     before = load(community)
@@ -132,7 +182,8 @@ def test_difference_shows_no_names(engine: Engine) -> None:
     with engine.connect() as connection:
         text = "\n".join(plan(connection, SAMPLE, now=NOW).lines())
     assert "resident r-001" in text
-    for secret in ("Sun Mei", "10000000001", "demo://phone", "Zhou Min"):
+    assert "vehicle 2019-12-31T16:00:00Z: household h-1-102" in text
+    for secret in ("Sun Mei", "10000000001", "demo://phone", "Zhou Min", "A12345", "Dialysis"):
         assert secret not in text
 
 
@@ -161,6 +212,14 @@ def test_rota_and_channels_are_replaced(community: Engine, tmp_path: Path) -> No
         ("residents.csv", "r-9,h-1-101,Li,,ill", "class", "Input should be"),
         ("devices.csv", "d,p,household,lakeside,,,,", "", "household must be given"),
         ("devices.csv", "d,p,gate,lakeside,,g,w,", "", "worker must be blank"),
+        ("devices.csv", "d,p,gate,lakeside,,g,,", "gate", "there is no gate 'g' at 'lakeside'"),
+        ("gates.csv", "g,lakeside,G,door,1,", "kind", "Input should be"),
+        ("gates.csv", "g,lakeside,G,gate,1,20", "", "entry_limit must be blank when kind is gate"),
+        ("gates.csv", "g,lakeside,G,shop,0,20", "rank", "greater than or equal to 1"),
+        ("trips.csv", "r-9,2020-02-12,2020-02-13,car", "resident", "there is no resident 'r-9'"),
+        ("trips.csv", "r-001,2020-02-12,,car", "until", "must be given"),
+        ("vehicles.csv", "B-1,h-9,,", "household", "there is no household 'h-9'"),
+        ("vehicles.csv", "?!,h-1-101,,", "plate", "should match"),
         ("rota.csv", "secretary,secretary,lakeside,someday,08:00,09:00", "weekdays", "no weekday"),
         ("rota.csv", "secretary,secretary,lakeside,mon,8 am,09:00", "begins", "write HH:MM"),
         ("channels.csv", "nobody,1,demo://phone", "worker", "there is no worker 'nobody'"),
@@ -260,6 +319,8 @@ def test_export_can_be_imported(community: Engine, tmp_path: Path) -> None:
     registry = load(elsewhere)
     assert registry.household_state("h-2-102", JANUARY) is HouseholdState.OCCUPIED
     assert registry.rota == load(community).rota
+    assert registry.gates == load(community).gates
+    assert registry.household_of_vehicle("鄂A12345", JANUARY) == "h-1-102"
     elsewhere.dispose()
 
 
