@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from devices.cell_text import guard
 from devices.clock import rfc3339
 from devices.csv_rows import FILES, WEEKDAYS
 from devices.registry_draft import Rows, read_rows
@@ -22,9 +23,15 @@ def export_folder(connection: Connection, folder: Path) -> int:
     Returns:
         How many rows were written.
     """
-    rows = read_rows(connection)
+    records = export_records(connection)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    records: dict[str, Iterator[Record]] = {
+    return sum(write_file(folder / name, records[name]) for name in FILES)
+
+
+def export_records(connection: Connection) -> dict[str, Iterator[Record]]:
+    """Return the rows of every file, in an order that stays the same."""
+    rows = read_rows(connection)
+    return {
         "sites.csv": _sorted(rows["site"]),
         "gates.csv": _sorted(rows["gate"]),
         "grids.csv": _sorted(rows["grid"]),
@@ -38,7 +45,6 @@ def export_folder(connection: Connection, folder: Path) -> int:
         "vehicles.csv": _told(rows["vehicle"]),
         "devices.csv": _with_facts(rows["device"], rows["device_binding"]),
     }
-    return sum(write_file(folder / name, records[name]) for name in FILES)
 
 
 def write_file(path: Path, records: Iterator[Record]) -> int:
@@ -50,7 +56,7 @@ def write_file(path: Path, records: Iterator[Record]) -> int:
     written = 0
     with open_file(path) as writer:
         for record in records:
-            writer.writerow(record)
+            writer.writerow({key: _cell(value) for key, value in record.items()})
             written += 1
     return written
 
@@ -64,6 +70,10 @@ def open_file(path: Path) -> Iterator["csv.DictWriter[str]"]:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         yield writer
+
+
+def _cell(value: object) -> object:
+    return guard(value) if isinstance(value, str) else value
 
 
 def _sorted(rows: Rows) -> Iterator[Record]:

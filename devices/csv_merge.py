@@ -62,6 +62,11 @@ class Merge:
             DeviceRow: self._take_device,
         }
 
+    @property
+    def rows(self) -> Mapping[str, Rows]:
+        """The registry with what was taken so far; histories as they were before."""
+        return self._rows
+
     def finish(self) -> dict[str, Rows]:
         """Check what could only be checked at the end, and return the registry's rows."""
         for line, column, device in self._named_devices:
@@ -254,6 +259,8 @@ def _duty(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _milliseconds(moment: Moment, zone: ZoneInfo) -> int | None:
     """Return a time in milliseconds UTC; a date is its midnight in the zone."""
+    if isinstance(moment, datetime):
+        return int(moment.replace(tzinfo=zone).timestamp()) * SECOND
     if isinstance(moment, date):
         return int(datetime.combine(moment, time(), zone).timestamp()) * SECOND
     return moment

@@ -1,6 +1,8 @@
 """What one row of each registry file may say. Times and references are checked by the import."""
 
-from datetime import date
+import contextlib
+import re
+from datetime import date, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,10 +19,12 @@ from devices.clock import parse_rfc3339
 from devices.registry import GateKind, HouseholdState, PlaceKind, ResidentClass, Role, plain_plate
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _CONFIG = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
-def _blank_to_none(text: object) -> object:
+def blank_to_none(text: object) -> object:
+    """Return None for what says nothing."""
     return None if isinstance(text, str) and not text.strip() else text
 
 
@@ -29,13 +33,16 @@ def _blank_to_one(text: object) -> object:
 
 
 def _moment(text: object) -> object:
-    """Return None, a date (midnight in the site's zone), or milliseconds UTC."""
+    """Return None, a date (midnight), a date and time in the site's zone, or milliseconds UTC."""
     if not isinstance(text, str) or not text.strip():
         return None
     try:
         return date.fromisoformat(text.strip())
     except ValueError:
         pass
+    if _LOCAL.fullmatch(text.strip()):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(text.strip())
     try:
         return parse_rfc3339(text.strip())
     except ValueError as error:
@@ -90,10 +97,10 @@ Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 """Words on one line: they stand in pages, whose titles are mail headers too."""
 Name = Annotated[Line, Field(min_length=1, max_length=200)]
 Words = Annotated[Line, Field(max_length=200)]
-OptionalId = Annotated[Id | None, BeforeValidator(_blank_to_none)]
-OptionalDeviceId = Annotated[DeviceId | None, BeforeValidator(_blank_to_none)]
+OptionalId = Annotated[Id | None, BeforeValidator(blank_to_none)]
+OptionalDeviceId = Annotated[DeviceId | None, BeforeValidator(blank_to_none)]
 Plate = Annotated[str, Field(pattern=r"^\w{2,16}$"), BeforeValidator(_plate)]
-Moment = Annotated[int | date | None, BeforeValidator(_moment)]
+Moment = Annotated[int | datetime | date | None, BeforeValidator(_moment)]
 TimeOfDay = Annotated[int, BeforeValidator(_minutes)]
 Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://\S*$", max_length=500)]
 
@@ -120,7 +127,7 @@ class GateRow(BaseModel):
     kind: GateKind
     rank: Annotated[int, Field(ge=1, le=99), BeforeValidator(_blank_to_one)] = 1
     entry_limit: Annotated[
-        Annotated[int, Field(ge=1, le=100_000)] | None, BeforeValidator(_blank_to_none)
+        Annotated[int, Field(ge=1, le=100_000)] | None, BeforeValidator(blank_to_none)
     ] = None
 
     @model_validator(mode="after")
@@ -204,7 +211,7 @@ class ResidentRow(BaseModel):
     since: Moment = None
     until: Moment = None
     resident_class: Annotated[
-        ResidentClass | None, Field(alias="class"), BeforeValidator(_blank_to_none)
+        ResidentClass | None, Field(alias="class"), BeforeValidator(blank_to_none)
     ] = None
     class_since: Moment = None
     class_until: Moment = None

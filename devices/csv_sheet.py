@@ -1,19 +1,61 @@
-"""Reading one CSV file into rows, with the line of each and every problem found."""
+"""The rows of one table, from a CSV file or a sheet of a workbook, and every problem found.
 
-import csv
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+The header is found below titles, its columns in any order and in either language. A problem is
+told as its reader finds it: file and line, or sheet, row and column letter.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-MAX_BYTES = 64 * 1024 * 1024
+from devices import registry_words
+from devices.cell_text import Cell, Reader, reader_of
+
 MAX_ROWS = 500_000
-_HEADER_LINE = 1
+TOLD_EVERY = 5_000
+"""Rows between two words about how far the reading is."""
+_TITLE_ROWS = 10
+_TEXT_COLUMNS = {"phone", "plate"}
 
 Row = TypeVar("Row", bound=BaseModel)
+Record = tuple[int, Sequence[Cell]]
+Progress = Callable[[str], None]
+"""Is told now and then what is being done."""
+
+
+def untold(_: str) -> None:
+    """Tell nobody how far it is."""
+
+
+class RefusedLine(Exception):
+    """A file cannot be read on from a line; says why."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Cells as they lie in a file.
+
+    Attributes:
+        label: Names the file, or file and sheet, for its reader.
+        title: By which its table is known.
+        unit: How its reader counts: ``line`` or ``row``.
+        records: Each row's number, from 1, and cells; may raise :class:`RefusedLine`.
+        notes: What was noticed that is no problem.
+    """
+
+    label: str
+    title: str
+    unit: str
+    records: Iterator[Record]
+    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +66,10 @@ class Problem:
     line: int
     column: str
     reason: str
+    unit: str = "line"
 
     def __str__(self) -> str:
-        place = f"{self.file}, line {self.line}"
+        place = f"{self.file}, {self.unit} {self.line}"
         return (
             f"{place}, column {self.column}: {self.reason}"
             if self.column
@@ -36,107 +79,197 @@ class Problem:
 
 @dataclass(slots=True)
 class Sheet(Generic[Row]):
-    """A file's rows with their line numbers, in order, and what is wrong with it."""
+    """A table's rows with their line numbers, in order, and what is wrong with them.
+
+    Attributes:
+        name: Of the registry file that it is, whatever it is called.
+        label: As in :class:`Grid`, as is ``unit``.
+        columns: How its reader knows each column.
+    """
 
     name: str
     rows: list[tuple[int, Row]]
     problems: list[Problem]
+    notes: list[str] = field(default_factory=list)
+    label: str = ""
+    unit: str = "line"
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def refuse(self, line: int, column: str, reason: str) -> None:
+        """Note a problem at a line and column of the table, as its reader finds it."""
+        self.problems.append(self.located(Problem(self.name, line, column, reason)))
+
+    def located(self, problem: Problem) -> Problem:
+        """Return a problem with the table's rows as its reader finds it."""
+        column = self.columns.get(problem.column, problem.column)
+        return Problem(self.label or self.name, problem.line, column, problem.reason, self.unit)
 
 
-def read_sheet(path: Path, model: type[Row]) -> Sheet[Row]:
-    """Read a file of comma-separated values: UTF-8, with or without a byte order mark."""
-    sheet: Sheet[Row] = Sheet(path.name, [], [])
-    content = _read_text(path, sheet)
-    if content is None:
-        return sheet
-    records = _records(content)
+@dataclass(frozen=True, slots=True)
+class _Column:
+    position: int
+    name: str
+    read: Reader
+
+
+def read_sheet(grid: Grid, name: str, model: type[Row], progress: Progress = untold) -> Sheet[Row]:
+    """Read a table's rows; each wrong one is a problem, and the others are read all the same.
+
+    Args:
+        grid: Is used up.
+        name: Of the table.
+        model: What a row may say.
+        progress: Is told now and then how far it is.
+    """
+    sheet: Sheet[Row] = Sheet(name, [], [], list(grid.notes), grid.label, grid.unit)
     try:
-        _, header = next(records, (_HEADER_LINE, []))
-        if _header_is_right(header, model, sheet):
-            _read_rows(records, header, model, sheet)
-    except _BadRecordError as error:
-        sheet.problems.append(Problem(path.name, error.line, "", error.reason))
+        line, header, records = _find_header(grid, model)
+        columns = _columns(line, header, model, sheet)
+        if not sheet.problems:
+            _read_rows(records, header, columns, model, sheet, progress)
+    except RefusedLine as error:
+        sheet.refuse(error.line, "", error.reason)
     return sheet
 
 
-class _BadRecordError(Exception):
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(reason)
-        self.line = line
-        self.reason = reason
+def _find_header(grid: Grid, model: type[BaseModel]) -> tuple[int, list[str], Iterator[Record]]:
+    """Return the header's line and cells, and the records below it.
+
+    That is the first line with every column a row must have; without one, the first of as many
+    cells as there are such columns, or the first: what is missing there is told.
+    """
+    words = registry_words.columns_of(model)
+    needed = {
+        field.alias or name for name, field in model.model_fields.items() if field.is_required()
+    }
+    top = [(line, cells) for line, cells in itertools.islice(grid.records, _TITLE_ROWS)]
+    best, most = 0, -1
+    for index, (_, cells) in enumerate(top):
+        found = {words.get(registry_words.plain(_shown(cell))) for cell in cells} - {None}
+        if needed <= found:
+            best = index
+            break
+        if len(found) > most:
+            best, most = index, len(found)
+    if not top:
+        return 1, [], grid.records
+    line, cells = top[best]
+    header = [_shown(cell) for cell in cells]
+    return line, header, itertools.chain(top[best + 1 :], grid.records)
 
 
-def _records(content: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the line it begins on."""
-    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            yield line, [cell.strip() for cell in next(reader)]
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise _BadRecordError(line, str(error)) from error
+def _shown(cell: Cell) -> str:
+    return " ".join(str(cell).split())
 
 
-def _read_text(path: Path, sheet: Sheet[Row]) -> str | None:
-    """Return the file's text, or None with the problem noted."""
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        reason = f"larger than {MAX_BYTES // 1024 // 1024} MiB; split it"
-        sheet.problems.append(Problem(path.name, _HEADER_LINE, "", reason))
-        return None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        reason = "not UTF-8; save it as CSV UTF-8"
-        sheet.problems.append(Problem(path.name, line, "", reason))
-        return None
+def _columns(
+    line: int, header: list[str], model: type[BaseModel], sheet: Sheet[Row]
+) -> list[_Column]:
+    """Return the columns that are read; note what is wrong with the header."""
+    words = registry_words.columns_of(model)
+    seen: dict[str, str] = {}
+    columns: list[_Column] = []
+    known = f"; known are {', '.join(dict.fromkeys(words.values()))}"
+    for position, title in enumerate(header):
+        name = words.get(registry_words.plain(title))
+        here = f"{letter(position)} ({title})" if sheet.unit == "row" else title
+        if not title:
+            continue
+        if name is None and registry_words.is_identity_number(title):
+            note = (
+                "is not read: national id numbers are not needed; better keep them out of the file"
+            )
+            sheet.notes.append(f"column {here} {note}")
+        elif name is None and registry_words.is_unread(title):
+            sheet.notes.append(f"column {here} is not read")
+        elif name is None:
+            reason = "unknown column; put # before its name to leave it out" + known
+            sheet.refuse(line, here, reason)
+        elif name in seen:
+            sheet.refuse(line, here, f"column given twice: {seen[name]} is {name} too")
+        else:
+            seen[name] = here
+            columns.append(_Column(position, name, reader_of(name)))
+    sheet.columns = seen
+    for name, description in model.model_fields.items():
+        column = description.alias or name
+        if description.is_required() and column not in seen:
+            sheet.refuse(line, column, "missing column" + known)
+    return columns
 
 
-def _header_is_right(header: list[str], model: type[Row], sheet: Sheet[Row]) -> bool:
-    fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    wrong = [(name, "unknown column") for name in header if name not in fields]
-    wrong += [
-        (name, "missing column")
-        for name, field in fields.items()
-        if field.is_required() and name not in header
-    ]
-    wrong += [(name, "column given twice") for name in set(header) if header.count(name) > 1]
-    known = f"; known are {', '.join(fields)}"
-    sheet.problems += [
-        Problem(sheet.name, _HEADER_LINE, name, reason + known) for name, reason in wrong
-    ]
-    return not wrong
+def letter(position: int) -> str:
+    """Return how Excel calls a column, counted from 0: A to Z, AA and so on."""
+    letters = ""
+    position += 1
+    while position:
+        position, rest = divmod(position - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
 
 
 def _read_rows(
-    records: Iterator[tuple[int, list[str]]],
+    records: Iterator[Record],
     header: list[str],
+    columns: list[_Column],
     model: type[Row],
     sheet: Sheet[Row],
+    progress: Progress,
 ) -> None:
+    width = max((index + 1 for index, title in enumerate(header) if title), default=0)
+    untitled = [position for position, title in enumerate(header[:width]) if not title]
+    numbers: dict[str, int] = {}
     for line, cells in records:
-        if not any(cells):
+        if _is_blank(cells):
             continue
         if len(sheet.rows) >= MAX_ROWS:
-            reason = f"more than {MAX_ROWS} rows; split the file"
-            sheet.problems.append(Problem(sheet.name, line, "", reason))
+            sheet.refuse(line, "", f"more than {MAX_ROWS} rows; split the file")
             return
-        if len(cells) != len(header):
-            reason = f"{len(cells)} cells under {len(header)} columns"
-            sheet.problems.append(Problem(sheet.name, line, "", reason))
+        loose = [*(cells[position] for position in untitled if position < width), *cells[width:]]
+        if len(cells) < width or not _is_blank(loose):
+            reason = f"{len(cells)} cells under {width} columns"
+            sheet.refuse(line, "", "a cell under no column's name" if untitled else reason)
             continue
-        _read_row(line, dict(zip(header, cells, strict=True)), model, sheet)
+        _read_row(line, cells, columns, model, sheet)
+        if len(sheet.rows) % TOLD_EVERY == 0:
+            progress(f"{sheet.label}: {len(sheet.rows):,} rows read")
+        if sheet.unit == "row":
+            _count_numbers(cells, columns, numbers)
+    for name, count in numbers.items():
+        note = f"{count} cells are numbers: zeros they began with are lost; format it as text"
+        sheet.notes.append(f"column {sheet.columns[name]}: {note}")
 
 
-def _read_row(line: int, cells: dict[str, str], model: type[Row], sheet: Sheet[Row]) -> None:
+def _is_blank(cells: Sequence[Cell]) -> bool:
+    return not any(cell.strip() if isinstance(cell, str) else True for cell in cells)
+
+
+def _count_numbers(cells: Sequence[Cell], columns: list[_Column], numbers: dict[str, int]) -> None:
+    """Count the numbers in columns whose texts may begin with zeros; mobile phones never do."""
+    for column in columns:
+        cell = cells[column.position]
+        if (
+            type(cell) in {int, float}
+            and (column.name in _TEXT_COLUMNS or column.name == "id")
+            and not 13_000_000_000 <= float(cell) < 20_000_000_000  # type: ignore[arg-type]
+        ):
+            numbers[column.name] = numbers.get(column.name, 0) + 1
+
+
+def _read_row(
+    line: int, cells: Sequence[Cell], columns: list[_Column], model: type[Row], sheet: Sheet[Row]
+) -> None:
+    said: dict[str, str] = {}
+    for column in columns:
+        try:
+            said[column.name] = column.read(cells[column.position])
+        except ValueError as error:
+            sheet.refuse(line, column.name, str(error))
+    if len(said) < len(columns):
+        return
     try:
-        sheet.rows.append((line, model.model_validate(cells)))
+        sheet.rows.append((line, model.model_validate(said)))
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
-            column = str(problem["loc"][0]) if problem["loc"] else ""
-            reason = problem["msg"].removeprefix("Value error, ")
-            sheet.problems.append(Problem(sheet.name, line, column, reason))
+            column_name = str(problem["loc"][0]) if problem["loc"] else ""
+            sheet.refuse(line, column_name, problem["msg"].removeprefix("Value error, "))

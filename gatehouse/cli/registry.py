@@ -1,21 +1,35 @@
-"""``gatehouse registry``: places and people, in and out as CSV files."""
+"""``gatehouse registry``: places, people and devices, in and out as CSV files or a workbook."""
 
+import csv
 import itertools
 import json
+import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Engine
 
-from devices.csv_export import export_folder
-from devices.csv_import import import_folder, plan
+import devices
+from devices.csv_export import export_folder, export_records
+from devices.csv_import import MODELS, Files, import_files, plan, read_files
+from devices.csv_rows import FILES
 from devices.registry_draft import Difference
+from devices.registry_lock import reading
+from devices.registry_summary import summary
+from devices.registry_words import Language
 from gatehouse.database import open_database
-from gatehouse.settings import load
+from gatehouse.failure import WRONG_USE, Failure
+from gatehouse.settings import Settings, load
 
 SHOWN_LINES = 100
+SAMPLE = Path(devices.__file__).parent / "sample_community"
 
-app = typer.Typer(help="Places, people and devices as CSV files.", no_args_is_help=True)
+app = typer.Typer(
+    help="Places, people and devices as CSV files or an Excel workbook.", no_args_is_help=True
+)
+In = Annotated[Language, typer.Option(help="Of titles and closed words in a workbook.")]
 
 
 def register(parent: typer.Typer) -> None:
@@ -25,47 +39,142 @@ def register(parent: typer.Typer) -> None:
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Holds sites.csv, households.csv, ….")],
+    path: Annotated[
+        Path, typer.Argument(help="A folder of CSV files, a workbook, or one list of people.")
+    ],
     dry_run: Annotated[bool, typer.Option(help="Say what would change; change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Counts and lines as JSON.")] = False,
 ) -> None:
-    """Bring the folder's files into the registry: all of it, or nothing with every reason."""
+    """Bring files into the registry: all of it, or nothing with every reason.
+
+    gatehouse registry import office.xlsx --dry-run
+
+    gatehouse registry import devices/sample_community
+    """
+    if not path.exists():
+        raise Failure(f"{path}: there is no such file or folder", code=WRONG_USE)
     settings = load()
+    progress = _Progress()
+    files = read_files(path, progress)
     engine = open_database(settings)
-    now = settings.clock.now()
     try:
-        if dry_run:
-            with engine.connect() as connection:
-                difference = plan(connection, folder, now=now)
-        else:
-            difference = import_folder(engine, folder, now=now)
+        difference = _import(engine, files, settings, progress, dry_run=dry_run)
     finally:
         engine.dispose()
-    _report(difference, dry_run=dry_run, as_json=as_json)
+    progress.end()
+    _report(difference, files.notes, dry_run=dry_run, as_json=as_json)
+
+
+def _import(
+    engine: Engine, files: Files, settings: Settings, progress: "_Progress", *, dry_run: bool
+) -> Difference:
+    now = settings.clock.now()
+    if dry_run:
+        with reading(engine) as connection:
+            return plan(connection, files, now=now, progress=progress)
+    return import_files(engine, files, now=now, waits=_say_waiting, progress=progress)
 
 
 @app.command("export")
 def export(
-    folder: Annotated[Path, typer.Argument(help="Written to; made if it is not there.")],
+    path: Annotated[Path, typer.Argument(help="A folder, or a workbook: FILE.xlsx.")],
+    language: In = Language.ENGLISH,
 ) -> None:
-    """Write the registry as the files that import takes. They hold names and phones."""
+    """Write the registry as what import takes. It holds names, phones and addresses of channels.
+
+    gatehouse registry export out.xlsx --language zh
+    """
     engine = open_database(load())
-    with engine.connect() as connection:
-        written = export_folder(connection, folder)
-    engine.dispose()
-    typer.echo(f"{written} rows written to {folder}")
+    try:
+        with reading(engine) as connection:
+            if path.suffix.lower() == ".xlsx":
+                written = _write(path, export_records(connection), language)
+            else:
+                written = export_folder(connection, path)
+    finally:
+        engine.dispose()
+    typer.echo(f"{written} rows written to {path}")
 
 
-def _report(difference: Difference, *, dry_run: bool, as_json: bool) -> None:
+@app.command("template")
+def template(
+    path: Annotated[Path, typer.Argument(help="To write: FILE.xlsx.")],
+    language: In = Language.ENGLISH,
+    sample: Annotated[
+        bool, typer.Option(help="With the rows of the sample community, all made up.")
+    ] = False,
+    force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+) -> None:
+    """Write a workbook to fill in and import: a sheet for each table, explained.
+
+    gatehouse registry template office.xlsx --language zh
+    """
+    if path.suffix.lower() != ".xlsx":
+        raise Failure(f"{path}: let its name end with .xlsx", code=WRONG_USE)
+    if path.exists() and not force:
+        raise Failure(f"{path} is there already; --force writes over it")
+    _write(path, _sample() if sample else {}, language)
+    typer.echo(f"{path} written; fill it in, then try: gatehouse registry import {path} --dry-run")
+
+
+def _write(path: Path, records: Any, language: Language) -> int:
+    from devices.registry_workbook import write_workbook  # noqa: PLC0415 - large, rarely needed
+
+    return write_workbook(path, MODELS, records, language=language)
+
+
+def _sample() -> dict[str, list[dict[str, str]]]:
+    records = {}
+    for name in FILES:
+        with (SAMPLE / name).open(encoding="utf-8", newline="") as file:
+            records[name] = list(csv.DictReader(file))
+    return records
+
+
+def _say_waiting() -> None:
+    print("somebody else is changing the registry: waiting ...", file=sys.stderr)
+
+
+class _Progress:
+    """One line on a terminal that says what is being done, from a second on."""
+
+    def __init__(self) -> None:
+        self._shows = sys.stderr.isatty()
+        self._next = time.monotonic() + 1.0
+        self._shown = False
+
+    def __call__(self, sentence: str) -> None:
+        if self._shows and time.monotonic() >= self._next:
+            self._next, self._shown = time.monotonic() + 0.2, True
+            print(f"\r\x1b[K{sentence} ...", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _report(difference: Difference, notes: list[str], *, dry_run: bool, as_json: bool) -> None:
     counts = difference.counts()
+    sentences = summary(difference)
     if as_json:
-        answer = {**counts, "dry_run": dry_run, "lines": list(difference.lines())}
+        answer = {
+            **counts,
+            "dry_run": dry_run,
+            "notes": notes,
+            "summary": sentences,
+            "lines": list(difference.lines()),
+        }
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
+    for note in notes:
+        typer.echo(f"note: {note}")
+    for sentence in sentences:
+        typer.echo(sentence)
     for line in itertools.islice(difference.lines(), SHOWN_LINES):
-        typer.echo(line)
+        typer.echo(f"  {line}")
     more = sum(counts.values()) - SHOWN_LINES
     if more > 0:
-        typer.echo(f"… and {more} more; --json shows all")
+        typer.echo(f"  … and {more} more; --json shows all")
     words = ", ".join(f"{count} {what}" for what, count in counts.items())
     typer.echo(f"{words}; nothing was changed" if dry_run else words)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, create_engine, select
 from devices import tables
 from devices.clock import parse_rfc3339
 from devices.csv_export import export_folder
-from devices.csv_import import ImportRefused, import_folder, plan
+from devices.csv_import import ImportRefused, import_folder, plan, read_files
 from devices.csv_rows import FILES
 from devices.registry import GateKind, HouseholdState, OnCall, PlaceKind, ResidentClass, Role
 from devices.registry_store import RegistryCache, load, version
@@ -144,7 +144,7 @@ def test_importing_again_changes_nothing(community: Engine) -> None:
 def test_dry_run_touches_nothing(engine: Engine) -> None:
     """A plan counts what would change and the database stays empty."""
     with engine.connect() as connection:
-        difference = plan(connection, SAMPLE, now=NOW)
+        difference = plan(connection, read_files(SAMPLE), now=NOW)
     assert difference.counts()["added"] > 40
     with engine.connect() as connection:
         assert connection.execute(select(tables.site)).all() == []
@@ -180,7 +180,7 @@ def test_moved_resident_is_found_in_both_homes(community: Engine, tmp_path: Path
 def test_difference_shows_no_names(engine: Engine) -> None:
     """What a dry run prints may be pasted into a ticket: no name, phone or channel address."""
     with engine.connect() as connection:
-        text = "\n".join(plan(connection, SAMPLE, now=NOW).lines())
+        text = "\n".join(plan(connection, read_files(SAMPLE), now=NOW).lines())
     assert "resident r-001" in text
     assert "vehicle 2019-12-31T16:00:00Z: household h-1-102" in text
     for secret in ("Sun Mei", "10000000001", "demo://phone", "Zhou Min", "A12345", "Dialysis"):
@@ -250,7 +250,7 @@ def test_wrong_row_is_refused_by_line_and_reason(
     [
         (b"id,site\nx,y\n", 1, "missing column"),
         (b"id,site,name,colour\n", 1, "unknown column"),
-        (b"id,site,name\ng,lakeside,\xb0\xa1\n", 2, "not UTF-8"),
+        (b"id,site,name\ng,lakeside,\xb0\xff\n", 2, "neither UTF-8 nor GB 18030"),
         (b"", 1, "missing column"),
     ],
 )
