@@ -21,6 +21,7 @@ import structlog
 from alerts import fact, incident
 from alerts.cursor import Books
 from alerts.escalation import DEFAULT_POLICIES, Policies
+from alerts.fact import Closed
 from alerts.finding import Finding
 from alerts.rule import Context, Evidence, Rule
 from alerts.rule_state import Agenda, RuleStates, Slot, upsert
@@ -330,9 +331,15 @@ class Engine:
         registry, now = self._registry(), self._clock.now()
         with self._database.begin() as connection:
             state = states.read(slot)
-            for incident_key, at in fact.take(connection, rule, key):
-                state = rule.on_closed(state, incident_key, at)
+            found: list[Finding] = []
+            for said in fact.take(connection, rule, key):
+                if isinstance(said, Closed):
+                    state = rule.on_closed(state, said.incident_key, said.at)
+                    continue
+                state, told = rule.on_attributed(key, state, said, self._contexts()[rule.name])
+                found += told
             state, findings = run(state)
+            findings = [*found, *findings]
             for finding in findings:
                 incident.apply(
                     connection, finding, now=now, registry=registry, policies=self._policies

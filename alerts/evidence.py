@@ -1,4 +1,4 @@
-"""What findings do to incidents: open, feed, raise, clear, and start the ladder.
+"""What findings do to incidents: open, feed, raise, withdraw, clear, and start the ladder.
 
 Everything happens inside the caller's transaction, the one that also writes the state of the rule
 behind the finding: cause, incident and pages owed commit together or not at all.
@@ -36,7 +36,7 @@ def apply(
     later evidence belongs to the open one, or opens one that is linked to the last.
 
     Returns:
-        The incident's id; None where a clearing finding finds nothing open.
+        The incident's id; None where a finding that opens nothing finds none.
     """
     return judge(connection, finding, Moment(now, registry, policies))
 
@@ -45,6 +45,8 @@ def judge(connection: Connection, finding: Finding, moment: Moment) -> str | Non
     """As :func:`apply`."""
     if finding.action is Action.CLEAR:
         return _clear(connection, finding, moment)
+    if finding.action is Action.WITHDRAW:
+        return _withdraw(connection, finding, moment)
     closed = record.find_closed_after(connection, finding.rule, finding.key, finding.observed_at)
     if closed is not None:
         return _attach_after_closing(connection, closed, finding, moment)
@@ -171,6 +173,16 @@ def _clear(connection: Connection, finding: Finding, moment: Moment) -> str | No
             at=finding.observed_at,
             now=moment.now,
         )
+    return found.id
+
+
+def _withdraw(connection: Connection, finding: Finding, moment: Moment) -> str | None:
+    """Say that a reading is another's; what it opened stays until a person closes it."""
+    found = record.find_closed_after(connection, finding.rule, finding.key, finding.observed_at)
+    found = found or record.find_open(connection, finding.rule, finding.key)
+    if found is None or finding.observed_at < found.began_at:
+        return None
+    _add_evidence(connection, found, finding, now=moment.now, kind=EventKind.EVIDENCE_MOVED)
     return found.id
 
 

@@ -37,6 +37,8 @@ class Action(StrEnum):
     """More evidence for what is open."""
     RAISE = "raise"
     """Evidence of a higher severity: a higher one starts its own ladder at once."""
+    WITHDRAW = "withdraw"
+    """A person said that evidence is another's: told, and nothing closes by it."""
     CLEAR = "clear"
     """The cause has gone: closes by itself (devices and the system only, never a person)."""
 

@@ -8,14 +8,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, case, func, insert, or_, select, tuple_
+from sqlalchemy import Connection, case, func, or_, select, tuple_
 
-from alerts import record
+from alerts import fact, record
 from alerts.disposition import Disposition
 from alerts.evidence import apply, end
 from alerts.finding import SEVERITIES, IncidentKind
 from alerts.record import Incident, IncidentError, State
-from alerts.tables import fact
 from alerts.tables import incident as table
 from alerts.timeline import Event, EventKind, add_event, read_events
 from devices.clock import DAY
@@ -66,6 +65,9 @@ class Refusal(StrEnum):
     NOTE_EMPTY = "note_empty"
     NOTE_TOO_LONG = "note_too_long"
     END_NOT_AHEAD = "end_not_ahead"
+    READING_GONE = "reading_gone"
+    """It named somebody itself, is older than what is kept, or was never of this flat."""
+    NOT_A_RESIDENT = "not_a_resident"
 
 
 class ActRefused(IncidentError):
@@ -191,7 +193,7 @@ def close(
         at=now,
         now=now,
     )
-    connection.execute(insert(fact).values(rule=found.rule, key=found.key, kind="closed", at=now))
+    fact.leave(connection, found.rule, found.key, at=now)
 
 
 def find(

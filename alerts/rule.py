@@ -5,6 +5,7 @@ what comes back; the same inputs in the same order always give the same findings
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -34,6 +35,61 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     def is_late(self) -> bool:
         """Whether it was late on arrival, or waited somewhere nobody knows how long."""
         return self.age > LATE or self.observation.time_source is TimeSource.BACKLOG
+
+
+class Whose(StrEnum):
+    """What a person can say of a reading whose payload named nobody."""
+
+    RESIDENT = "resident"
+    """One of those who lived in the flat then."""
+    VISITOR = "visitor"
+    """None of them: nobody's whom the register knows."""
+    HOUSEHOLD = "household"
+    """Not known after all: it is judged as it came."""
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's answer to whose a reading is: an input of the keys that lose or get it.
+
+    Attributes:
+        number: How many answers there have been about this reading, this one included.
+        source: The key it was first judged under: a household's, or a lone resident's.
+        whose: The answer.
+        subject: The resident's random id; None where it is no resident's.
+        resident: Which of the household's residents of that time, counted from 1; shown where the
+            id would say nothing and a name may not be.
+        device_id: What measured.
+        observed_at: When; milliseconds UTC.
+        identity: The reading's checksum, as in the rule's ring.
+        tenths, marks, scale: What the rule made of it; see ``rules.readings``, ``rules.baseline``.
+        position: Journal position of its message.
+        incident: The case that the person was looking at.
+        by: Who said so.
+        at: When; milliseconds UTC.
+    """
+
+    number: int
+    source: str
+    whose: Whose
+    subject: str | None
+    resident: int | None
+    device_id: str
+    observed_at: int
+    identity: int
+    tenths: int
+    marks: int
+    scale: int
+    position: int
+    incident: str
+    by: str
+    at: int
+
+    @property
+    def holder(self) -> str:
+        """The key it is judged under by this answer; empty for none."""
+        if self.whose is Whose.HOUSEHOLD:
+            return self.source
+        return f"subject:{self.subject}" if self.subject is not None else ""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -121,6 +177,10 @@ class Rule(Protocol[S]):
 
     def on_closed(self, state: S, incident_key: str, at: int) -> S:
         """Advance one key's state by a person having closed an incident."""
+        ...
+
+    def on_attributed(self, key: str, state: S, said: Attribution, context: Context) -> Step[S]:
+        """Advance one key's state by a person having said whose a reading is."""
         ...
 
     def state_key(self, incident_key: str) -> str:

@@ -6,7 +6,7 @@ not written. Each state carries the position of the last input that changed it, 
 again after a crash are skipped by the keys that have seen them and taken by those that have not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
@@ -89,9 +89,14 @@ class RuleStates:
             self.slots[key] = slot
 
 
-def read_states(connection: Connection, rule: Rule[Any]) -> dict[str, Any]:
+def read_states(
+    connection: Connection, rule: Rule[Any], keys: Collection[str] | None = None
+) -> dict[str, Any]:
     """Return the states of a rule's keys as they were last written; for who only looks."""
-    rows = connection.execute(select(table.c.key, table.c.state).where(table.c.rule == rule.name))
+    query = select(table.c.key, table.c.state).where(table.c.rule == rule.name)
+    if keys is not None:
+        query = query.where(table.c.key.in_(keys))
+    rows = connection.execute(query)
     return {key: msgspec.msgpack.decode(encoded, type=rule.state) for key, encoded in rows}
 
 

@@ -47,8 +47,32 @@ fact = Table(
     Column("key", String(200), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("attribution", BigInteger),
 )
 Index("fact_by_key", fact.c.rule, fact.c.key)
+attribution = Table(
+    "attribution",
+    metadata,
+    Column("id", _BIG, primary_key=True, autoincrement=True),
+    Column("number", Integer, nullable=False),
+    Column("source", String(200), nullable=False),
+    Column("whose", String(16), nullable=False),
+    Column("subject", String(32)),
+    Column("resident", Integer),
+    Column("device_id", String(128), nullable=False),
+    Column("observed_at", BigInteger, nullable=False),
+    Column("identity", BigInteger, nullable=False),
+    Column("tenths", Integer, nullable=False),
+    Column("marks", Integer, nullable=False),
+    Column("scale", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("incident", ForeignKey("incident.id"), nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    UniqueConstraint("device_id", "observed_at", "identity", "number"),
+)
+"""Each answer to whose a reading is, as a row that is never changed; see ``rule.Attribution``."""
+Index("attribution_by_source", attribution.c.source, attribution.c.observed_at)
 incident = Table(
     "incident",
     metadata,

@@ -21,6 +21,9 @@ class EventKind(StrEnum):
     """An observation or a due time spoke for it [observed_at, device, severity, late, evidence]."""
     EVIDENCE_AFTER_CLOSING = "evidence_after_closing"
     """As EVIDENCE, from before the closing but arrived after it [… and told, the worker]."""
+    EVIDENCE_MOVED = "evidence_moved"
+    """A person said whose it is, and it is judged as theirs [as EVIDENCE, with whose, resident,
+    remaining and attributed_by]."""
     BECAME_INCIDENT = "became_incident"
     """A watch became an incident and its ladder starts [severity]."""
     RAISED = "raised"

@@ -45,11 +45,13 @@ def open_home(
     reason: str,
     now: int,
     subject: str | None = None,
+    since: int | None = None,
 ) -> Home | None:
     """Return a flat and its residents of this instant, and record who looked and why.
 
     ``about`` is what it is opened for, e.g. ``incident:7KX2M``; with a subject only that resident
-    is returned. None when there is no such household; then nothing is recorded.
+    is returned, with a time whoever has lived there since. None when there is no such household;
+    then nothing is recorded.
     """
     row = connection.execute(_HOMES.where(household.c.id == household_id)).one_or_none()
     if row is None:
@@ -63,12 +65,12 @@ def open_home(
         reason=reason,
     )
     chosen = (
-        _HOUSEHOLD.where(_lives_in(household_id, now))
+        _HOUSEHOLD.where(_lived_in(household_id, since=now if since is None else since, until=now))
         if subject is None
         else _ONE.where(resident.c.subject == subject)
     )
-    people = tuple(Person(*one) for one in connection.execute(chosen))
-    return Home(row.id, row.name, row.flat, people)
+    people = dict.fromkeys(Person(*one) for one in connection.execute(chosen))
+    return Home(row.id, row.name, row.flat, tuple(people))
 
 
 def find_household(connection: Connection, *, building_id: str, flat: str) -> str | None:
@@ -81,9 +83,9 @@ def find_household(connection: Connection, *, building_id: str, flat: str) -> st
     ).scalar()
 
 
-def _lives_in(household_id: str, now: int) -> ColumnElement[bool]:
+def _lived_in(household_id: str, *, since: int, until: int) -> ColumnElement[bool]:
     return and_(
         residence.c.household == household_id,
-        residence.c.since <= now,
-        or_(residence.c.until.is_(None), residence.c.until > now),
+        residence.c.since <= until,
+        or_(residence.c.until.is_(None), residence.c.until > since),
     )

@@ -26,6 +26,13 @@ def scale(observation: Temperature) -> int:
     return _SITES[observation.body_site] * (len(_SITES) + 1) + adjusted
 
 
+def sites(scale: int) -> tuple[BodySite, BodySite | None]:
+    """Return the body site, and the site it was adjusted to, that a scale stands for."""
+    site, adjusted = divmod(scale, len(_SITES) + 1)
+    named = tuple(_SITES)
+    return named[site - 1], named[adjusted - 1] if adjusted else None
+
+
 def add(baseline: bytes, reading: Reading, scale: int) -> bytes:
     """Return the baseline with a reading, or the same one when a kept reading is near."""
     minute = reading.observed_at // MINUTE
@@ -34,6 +41,15 @@ def add(baseline: bytes, reading: Reading, scale: int) -> bytes:
         if kept_scale == scale and abs(minute - kept) < APART // MINUTE:
             return baseline
     return (baseline + _ENTRY.pack(minute, reading.tenths, scale))[-ENTRIES * _ENTRY.size :]
+
+
+def remove(baseline: bytes, reading: Reading, scale: int) -> bytes:
+    """Return the baseline without a reading that turned out to be another's."""
+    wanted = _ENTRY.pack(reading.observed_at // MINUTE, reading.tenths, scale)
+    kept = [baseline[at : at + _ENTRY.size] for at in range(0, len(baseline), _ENTRY.size)]
+    if wanted in kept:
+        kept.remove(wanted)
+    return b"".join(kept)
 
 
 def is_exceeded(baseline: bytes, reading: Reading, scale: int, limits: FeverThresholds) -> bool:

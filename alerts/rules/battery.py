@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from alerts.finding import Action, Finding, IncidentKind
-from alerts.rule import Context, Evidence, Step
+from alerts.rule import Attribution, Context, Evidence, Step
 from alerts.rules.where import locate
 from devices.observation import DeviceStatus, Observation
 
@@ -83,6 +83,12 @@ class BatteryLow:
     def on_closed(self, state: BatteryState, incident_key: str, at: int) -> BatteryState:
         """Say nothing more until the battery has been changed."""
         return msgspec.structs.replace(state, is_open=False)
+
+    def on_attributed(
+        self, key: str, state: BatteryState, said: Attribution, context: Context
+    ) -> Step[BatteryState]:
+        """Change nothing: no person's readings are judged here."""
+        return state, ()
 
     def state_key(self, incident_key: str) -> str:
         """Return the same: a device has one incident at a time."""

@@ -13,7 +13,7 @@ from enum import IntEnum
 import msgspec
 
 from alerts.finding import Action, Finding, IncidentKind
-from alerts.rule import Context, Evidence, Step
+from alerts.rule import Attribution, Context, Evidence, Step
 from alerts.rules.where import locate
 from devices.clock import DAY, HOUR, MINUTE, rfc3339
 from devices.observation import (
@@ -183,6 +183,12 @@ class ClockOff:
         if state.verdict is not Verdict.OFF:
             return state
         return msgspec.structs.replace(state, verdict=Verdict.GIVEN_UP)
+
+    def on_attributed(
+        self, key: str, state: ClockState, said: Attribution, context: Context
+    ) -> Step[ClockState]:
+        """Change nothing: no person's readings are judged here."""
+        return state, ()
 
     def state_key(self, incident_key: str) -> str:
         """Return the same: a device has one incident at a time."""

@@ -14,7 +14,7 @@ from enum import IntEnum
 import msgspec
 
 from alerts.finding import Action, Finding, IncidentKind
-from alerts.rule import Context, Evidence, Step
+from alerts.rule import Attribution, Context, Evidence, Step
 from alerts.rules.where import locate
 from devices.clock import HOUR, MINUTE
 from devices.observation import (
@@ -163,6 +163,12 @@ class DeviceSilent:
         if state.voice is not Voice.SILENT:
             return state
         return msgspec.structs.replace(state, voice=Voice.GIVEN_UP)
+
+    def on_attributed(
+        self, key: str, state: DeviceState, said: Attribution, context: Context
+    ) -> Step[DeviceState]:
+        """Change nothing: no person's readings are judged here."""
+        return state, ()
 
     def state_key(self, incident_key: str) -> str:
         """Return the same: a device has one incident at a time."""

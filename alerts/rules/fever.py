@@ -2,51 +2,26 @@
 
 A key is a person where one is known (named by the reading, or the only resident of the flat the
 thermometer is bound to), else a household, else the device. On a device everybody who is measured
-in an unbroken row is one person, with an incident of their own.
+in an unbroken row is one person, with an incident of their own. Whose a reading is that named
+nobody, a person may say afterwards (``fever_attribution``).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
-from alerts.finding import Action, Finding
-from alerts.rule import LATE, Context, Evidence, Step
-from alerts.rules import baseline, fever_episode, readings
-from alerts.rules.fever_case import RULE, Case, find, find_late, is_fresh, level_of, reasons
-from alerts.rules.fever_episode import Episode
+from alerts.finding import Finding
+from alerts.rule import Attribution, Context, Evidence, Step
+from alerts.rules import baseline, fever_attribution, fever_episode, origin, readings
+from alerts.rules.fever_case import RULE, Case, describe
+from alerts.rules.fever_judge import is_followed, remember, reopen, stop_waiting, take
 from alerts.rules.fever_reading import is_guarded, read
-from alerts.rules.fever_verdict import Because, Verdict, company, is_rechecked, judge
-from alerts.rules.readings import CONTACT, LOW, NEXT_PERSON, UNTIMED, Reading
-from alerts.thresholds import FeverThresholds
-from devices.clock import DAY, MINUTE, SECOND
+from alerts.rules.fever_state import ENTRIES, KEEP, FeverState
+from alerts.rules.origin import Origin
+from alerts.rules.readings import NEXT_PERSON, Reading
 from devices.observation import BodySite, Crossing, CrossingOutcome, Observation, Temperature
 
-ENTRIES = 512
-"""Readings kept of a key: an hour and a half of a thermometer that speaks every ten seconds."""
-KEEP = 7 * DAY
-"""No device's time is believed beyond this, so an older repeat cannot come."""
-WAITS = 32
 _AMBIENT, _ADMITTED = BodySite.AMBIENT, CrossingOutcome.ADMITTED
-
-
-class Wait(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A high infrared reading that waits for a recheck, and how old it was on arrival."""
-
-    reading: Reading
-    device_id: str
-    position: int
-    due: int
-    age: int
-
-
-class FeverState(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What the next reading of a key is judged with."""
-
-    ring: bytes = b""
-    baseline: bytes = b""
-    waits: tuple[Wait, ...] = ()
-    episodes: tuple[Episode, ...] = ()
 
 
 class Fever:
@@ -93,7 +68,10 @@ class Fever:
         """Take one reading; a repeat, an impossible and an inconclusive one change nothing."""
         observation = evidence.observation
         is_device = key.startswith("device:")
-        if not isinstance(observation, Temperature) or (is_device and _named(observation, context)):
+        if not isinstance(observation, Temperature):
+            return _let_next_person_come(state, observation), ()
+        is_named = _named(observation, context) is not None
+        if is_device and is_named:
             return _let_next_person_come(state, observation), ()
         place, thresholds = context.stand(observation.device_id, observation.observed_at)
         limits = thresholds.fever
@@ -104,12 +82,18 @@ class Fever:
         if readings.is_known(state.ring, reading, entries=ENTRIES, is_event=is_event):
             return state, ()
         ring = readings.insert(state.ring, reading, keep=KEEP, entries=ENTRIES)
-        state = FeverState(ring, state.baseline, state.waits, state.episodes)
-        scale = baseline.scale(observation) if key.startswith("subject:") else 0
+        scale = 0 if is_device else baseline.scale(observation)
+        origins = state.origins
+        if not is_device and not is_named:
+            device = readings.identify(observation.device_id)
+            came = Origin(reading.identity, device, scale, evidence.position)
+            origins = origin.add(origins, came, entries=readings.count(ring))
+        state = FeverState(ring, state.baseline, state.waits, state.episodes, origins)
+        scale = scale if key.startswith("subject:") else 0
         is_unusual = bool(scale) and baseline.is_exceeded(state.baseline, reading, scale, limits)
         is_fever = reading.tenths >= limits.tenths.contact
-        if not is_fever and not is_unusual and not _is_followed(state, key, reading, limits):
-            return _remember(state, reading, scale), ()
+        if not is_fever and not is_unusual and not is_followed(state, key, reading, limits):
+            return remember(state, reading, scale), ()
         case = Case(
             key=key,
             reading=reading,
@@ -120,9 +104,9 @@ class Fever:
             place=place,
             registry=context.registry,
             limits=limits,
-            evidence=_describe(observation, reading),
+            evidence=describe(reading, observation.body_site, observation.adjusted_to),
         )
-        return _take(state, case, is_unusual=is_unusual)
+        return take(state, case, is_unusual=is_unusual)
 
     def seeds(self, context: Context, at: int) -> Mapping[str, FeverState]:
         """Return nothing: every state begins with an input."""
@@ -139,7 +123,7 @@ class Fever:
         waits = tuple(wait for wait in state.waits if wait.due > at)
         state = msgspec.structs.replace(state, waits=waits)
         for wait in ripe:
-            state, found = _stop_waiting(state, _reopen(key, wait, context))
+            state, found = stop_waiting(state, reopen(key, wait, context))
             findings += found
         return state, findings
 
@@ -147,6 +131,12 @@ class Fever:
         """Begin anew: what was measured until then belongs to the closed incident."""
         episodes = fever_episode.close(state.episodes, incident_key, at)
         return msgspec.structs.replace(state, episodes=episodes)
+
+    def on_attributed(
+        self, key: str, state: FeverState, said: Attribution, context: Context
+    ) -> Step[FeverState]:
+        """Let a reading go, or take one, as a person said whose it is."""
+        return fever_attribution.settle(key, state, said, context)
 
     def state_key(self, incident_key: str) -> str:
         """Return the person, household or device behind an incident's key."""
@@ -161,13 +151,6 @@ def _named(observation: Temperature, context: Context) -> str | None:
     return subject if subject and context.registry.knows_subject(subject) else None
 
 
-def _describe(observation: Temperature, reading: Reading) -> dict[str, Any]:
-    described = {"celsius": reading.celsius, "body_site": observation.body_site.value}
-    if observation.adjusted_to is not None:
-        described["adjusted_to"] = observation.adjusted_to.value
-    return described
-
-
 def _let_next_person_come(state: FeverState, observation: Observation) -> FeverState:
     """End the row on a device, behind what was measured at that instant; two ends are one."""
     at = observation.observed_at + 1
@@ -176,122 +159,3 @@ def _let_next_person_come(state: FeverState, observation: Observation) -> FeverS
     end = Reading(at, 0, NEXT_PERSON, readings.identify(f"next person|{at}"))
     ring = readings.insert(state.ring, end, keep=KEEP, entries=ENTRIES)
     return msgspec.structs.replace(state, ring=ring)
-
-
-def _remember(state: FeverState, reading: Reading, scale: int) -> FeverState:
-    """Let an ordinary reading of a known person teach what is usual."""
-    if not scale or reading.marks & (UNTIMED | LOW):
-        return state
-    usual = baseline.add(state.baseline, reading, scale)
-    return FeverState(state.ring, usual, state.waits, state.episodes)
-
-
-def _is_followed(state: FeverState, key: str, reading: Reading, limits: FeverThresholds) -> bool:
-    """Return whether an open incident wants to know of an ordinary reading too."""
-    if not state.episodes:
-        return False
-    join = None if not key.startswith("device:") else round(limits.join_seconds * SECOND)
-    return any(
-        episode.is_open and episode.is_near(reading.observed_at, join) for episode in state.episodes
-    )
-
-
-def _take(state: FeverState, case: Case, *, is_unusual: bool) -> Step[FeverState]:
-    """Judge a reading that is already in the ring."""
-    reading, limits = case.reading, case.limits
-    is_fever = reading.tenths >= limits.tenths.contact
-    episode, row = _find(state, case)
-    if episode is not None and reading.observed_at <= episode.floor:
-        return state, (find_late(case, episode),) if is_fever else ()
-    verdict = judge(reading, row, limits)
-    if verdict is None and is_unusual:
-        verdict = Verdict(Because.BASELINE, pages=False, readings=(reading,))
-    if is_fever and (verdict is None or not verdict.pages):
-        state = _wait(state, case, row)
-    return _tell(state, case, episode, verdict)
-
-
-def _find(state: FeverState, case: Case) -> tuple[Episode | None, list[Reading]]:
-    """Return the episode a reading belongs to, and its company within that episode."""
-    row = company(state.ring, case.reading, case.limits, is_person=case.is_person)
-    join = None if case.is_person else round(case.limits.join_seconds * SECOND)
-    episode = fever_episode.find(state.episodes, case.reading, row, join=join)
-    floor = episode.floor if episode else 0
-    return episode, [each for each in row if each.observed_at > floor]
-
-
-def _wait(state: FeverState, case: Case, row: Sequence[Reading]) -> FeverState:
-    """Let a high infrared reading wait, unless one of the same person waits already."""
-    reading, limits = case.reading, case.limits
-    is_high = reading.tenths >= limits.tenths.high
-    if reading.marks & (CONTACT | UNTIMED) or not is_high or len(state.waits) >= WAITS:
-        return state
-    at = reading.observed_at
-    for wait in state.waits:
-        if wait.reading in row and wait.reading.observed_at <= at <= wait.due:
-            return state
-    due = at + round(limits.infrared_wait_minutes * MINUTE)
-    age = case.received_at - at
-    wait = Wait(reading, case.device_id, case.position, due, age)
-    return msgspec.structs.replace(state, waits=(*state.waits, wait))
-
-
-def _reopen(key: str, wait: Wait, context: Context) -> Case:
-    """Return the case of a reading that has waited."""
-    at = wait.reading.observed_at
-    place, thresholds = context.stand(wait.device_id, at)
-    return Case(
-        key=key,
-        reading=wait.reading,
-        device_id=wait.device_id,
-        position=wait.position,
-        received_at=at + wait.age,
-        is_late=wait.age > LATE,
-        place=place,
-        registry=context.registry,
-        limits=thresholds.fever,
-        evidence={"celsius": wait.reading.celsius},
-    )
-
-
-def _stop_waiting(state: FeverState, case: Case) -> Step[FeverState]:
-    episode, row = _find(state, case)
-    if is_rechecked(case.reading, row, case.limits):
-        return state, ()
-    if episode is not None and case.reading.observed_at <= episode.floor:
-        return state, (find_late(case, episode),)
-    verdict = Verdict(Because.NOT_RECHECKED, pages=True, readings=(case.reading,))
-    return _tell(state, case, episode, verdict)
-
-
-def _tell(
-    state: FeverState, case: Case, episode: Episode | None, verdict: Verdict | None
-) -> Step[FeverState]:
-    """Open an episode, or advance the open one, and say what that asks for."""
-    at = case.reading.observed_at
-    pages = verdict is not None and verdict.pages and is_fresh(case, verdict)
-    level = level_of(case, verdict.readings) if verdict is not None else None
-    action: Action | None
-    if episode is None or not episode.is_open:
-        if level is None:
-            return state, ()
-        after = episode.closed_at if episode is not None else 0
-        key = case.key if case.is_person else f"{case.key}#{case.position}"
-        episode = Episode(key, at, at, pages, level, attached_at=at, after=after)
-        action = Action.OPEN
-    else:
-        episode, action = fever_episode.advance(episode, at, level=level, pages=pages)
-    kept = fever_episode.keep(state.episodes, episode, is_person=case.is_person)
-    state = msgspec.structs.replace(state, episodes=kept)
-    if action is None:
-        return state, ()
-    is_attached = action is Action.ATTACH
-    found = find(
-        case,
-        action,
-        episode,
-        level=min(level or 0, episode.level) if is_attached else episode.level,
-        watch=not episode.pages,
-        evidence=case.evidence | (reasons(verdict) if verdict is not None else {}),
-    )
-    return state, (found,)

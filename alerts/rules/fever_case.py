@@ -9,10 +9,11 @@ from alerts.finding import SEVERITIES, Action, Finding, IncidentKind
 from alerts.rules.fever_episode import Episode
 from alerts.rules.fever_reading import RAISED_CLASSES, is_guarded, severity
 from alerts.rules.fever_verdict import Verdict
-from alerts.rules.readings import Reading
+from alerts.rules.readings import ATTRIBUTED, Reading
 from alerts.rules.where import locate
 from alerts.thresholds import FeverThresholds
 from devices.clock import HOUR
+from devices.observation import BodySite
 from devices.registry import Place, Registry
 
 RULE = "fever"
@@ -45,7 +46,12 @@ class Case(msgspec.Struct, frozen=True):
 
 
 def is_fresh(case: Case, verdict: Verdict) -> bool:
-    """Return whether the newest evidence of a verdict arrived in time to page."""
+    """Return whether the newest evidence of a verdict arrived in time to page.
+
+    What somebody said afterwards to be a person's never is: the flat it came from was paged about.
+    """
+    if case.reading.marks & ATTRIBUTED:
+        return False
     newest = max(reading.observed_at for reading in verdict.readings)
     hours = case.limits.late_hours_at_gate if is_guarded(case.place) else case.limits.late_hours
     return case.received_at - newest <= hours * HOUR
@@ -62,6 +68,14 @@ def level_of(case: Case, evidence: Sequence[Reading]) -> int:
     raised = any(case.registry.resident_class(each, at) in RAISED_CLASSES for each in people)
     worst = max(reading.tenths for reading in evidence)
     return SEVERITIES.index(severity(worst, case.limits, raised=raised))
+
+
+def describe(reading: Reading, site: BodySite, adjusted_to: BodySite | None) -> dict[str, Any]:
+    """Return what the timeline says of a reading."""
+    described = {"celsius": reading.celsius, "body_site": site.value}
+    if adjusted_to is not None:
+        described["adjusted_to"] = adjusted_to.value
+    return described
 
 
 def reasons(verdict: Verdict) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from alerts.rules.readings import (
     ASKS_AGAIN,
     CHECKPOINT,
     CONTACT,
+    ELSEWHERE,
     LOW,
     NEXT_PERSON,
     UNTIMED,
@@ -54,7 +55,7 @@ def company(
         each for each in around(ring, reading.observed_at, reach=reach) if not each.marks & UNTIMED
     ]
     if is_person:
-        return [each for each in near if not each.marks & NEXT_PERSON]
+        return [each for each in near if not each.marks & (NEXT_PERSON | ELSEWHERE)]
     return _row(near, reading, round(limits.join_seconds * SECOND))
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from alerts.finding import Action, Finding, IncidentKind
-from alerts.rule import Context, Evidence, Step
+from alerts.rule import Attribution, Context, Evidence, Step
 from alerts.rules.half_hours import (
     COARSE,
     HALF_HOUR,
@@ -131,6 +131,12 @@ class Occupancy:
     def on_closed(self, state: OccupancyState, incident_key: str, at: int) -> OccupancyState:
         """Begin anew on the next day; a person has looked at this one."""
         return msgspec.structs.replace(state, is_open=False, pages=False, lived_in=(), closed_at=at)
+
+    def on_attributed(
+        self, key: str, state: OccupancyState, said: Attribution, context: Context
+    ) -> Step[OccupancyState]:
+        """Change nothing: no person's readings are judged here."""
+        return state, ()
 
     def state_key(self, incident_key: str) -> str:
         """Return the same: a flat has one incident at a time."""

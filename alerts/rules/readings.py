@@ -24,6 +24,10 @@ ASKS_AGAIN = 16
 """High enough for its instrument that the person has to be measured again."""
 NEXT_PERSON = 32
 """No reading: whoever was measured before is gone."""
+ELSEWHERE = 64
+"""Somebody said that it is another's: kept to know a repeat, and judged no more."""
+ATTRIBUTED = 128
+"""Somebody said afterwards whose it is: evidence, but it never pages."""
 
 
 class Reading(NamedTuple):
@@ -65,6 +69,30 @@ def insert(ring: bytes, reading: Reading, *, keep: int, entries: int) -> bytes:
     return b"".join((memoryview(ring)[start:], entry))
 
 
+def count(ring: bytes) -> int:
+    """Return how many entries a ring has."""
+    return len(ring) // _ENTRY.size
+
+
+def every(ring: bytes) -> list[Reading]:
+    """Return all entries, in order of time."""
+    return [Reading(*entry) for entry in _ENTRY.iter_unpack(ring)]
+
+
+def find(ring: bytes, identity: int) -> Reading | None:
+    """Return the reading of an identity, or None."""
+    place = _find(ring, identity)
+    return Reading(*_ENTRY.unpack_from(ring, place)) if place >= 0 else None
+
+
+def mark(ring: bytes, identity: int, marks: int) -> bytes:
+    """Return the ring with other marks on the reading of an identity, which is in it."""
+    place = _find(ring, identity)
+    time, tenths, _, _ = _ENTRY.unpack_from(ring, place)
+    entry = _ENTRY.pack(time, tenths, marks, identity)
+    return ring[:place] + entry + ring[place + _ENTRY.size :]
+
+
 def is_known(ring: bytes, reading: Reading, *, entries: int, is_event: bool) -> bool:
     """Return whether a reading is a repeat, or so old that nobody can tell any more.
 
@@ -79,7 +107,7 @@ def is_known(ring: bytes, reading: Reading, *, entries: int, is_event: bool) -> 
         return False
     if len(ring) >= entries * _ENTRY.size and reading.observed_at < _time(ring, 0):
         return True
-    return _holds(ring, reading.identity)
+    return _find(ring, reading.identity) >= 0
 
 
 def ends_with(ring: bytes, mark: int, *, until: int) -> bool:
@@ -103,14 +131,15 @@ def around(ring: bytes, at: int, *, reach: int) -> list[Reading]:
     return found
 
 
-def _holds(ring: bytes, identity: int) -> bool:
+def _find(ring: bytes, identity: int) -> int:
+    """Return where the entry of an identity begins, -1 where there is none."""
     wanted = _IDENTITY.pack(identity)
     found = ring.find(wanted)
     while found >= 0:
         if found % _ENTRY.size == _IDENTITY_AT:
-            return True
+            return found - _IDENTITY_AT
         found = ring.find(wanted, found + 1)
-    return False
+    return -1
 
 
 def _time(ring: bytes, place: int) -> int:

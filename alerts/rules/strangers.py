@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from alerts.finding import Action, Finding, IncidentKind
-from alerts.rule import Context, Evidence, Step
+from alerts.rule import Attribution, Context, Evidence, Step
 from alerts.rules.readings import identify
 from alerts.rules.where import locate
 from alerts.thresholds import StrangersThresholds
@@ -111,6 +111,12 @@ class Strangers:
     def on_closed(self, state: StrangersState, incident_key: str, at: int) -> StrangersState:
         """Count anew: what was tried until then belongs to the closed incident."""
         return msgspec.structs.replace(state, is_open=False, pages=False, closed_at=at)
+
+    def on_attributed(
+        self, key: str, state: StrangersState, said: Attribution, context: Context
+    ) -> Step[StrangersState]:
+        """Change nothing: no person's readings are judged here."""
+        return state, ()
 
     def state_key(self, incident_key: str) -> str:
         """Return the same: a gate has one incident at a time."""

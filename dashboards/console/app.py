@@ -31,6 +31,7 @@ from dashboards.console.pages import (
     phone,
     reading,
     sign_in,
+    whose,
 )
 from dashboards.console.security import SecurityHeaders
 from dashboards.console.visit import SignInNeeded, require_token, unknown, visit
@@ -42,6 +43,7 @@ _ROUTERS = (
     sign_in.router,
     incidents.router,
     person.router,
+    whose.router,
     reading.router,
     devices.router,
     candidates.router,

@@ -67,11 +67,14 @@ _REFUSAL = {
     "note_empty": mark("Not done: the note was empty. Write a word or two."),
     "note_too_long": mark("Not done: the note was too long. Write it in two."),
     "end_not_ahead": mark("Not done: the end of observing must be in the future."),
+    "reading_gone": mark("Not done: this reading cannot be answered about any more."),
+    "not_a_resident": mark("Not done: that person did not live in this flat then."),
 }
 _EVENT = {
     "opened": mark("Opened"),
     "evidence": mark("Evidence"),
     "evidence_after_closing": mark("Evidence that arrived after the closing"),
+    "evidence_moved": mark("A reading is no longer counted here"),
     "became_incident": mark("Became an incident"),
     "raised": mark("Severity raised"),
     "round_begun": mark("Paging begins"),
@@ -183,6 +186,11 @@ _BECAUSE = {
     "infrared_not_rechecked": mark("a high infrared reading was not rechecked in time"),
     "two_of_three_at_checkpoint": mark("two of the last three readings at the checkpoint"),
 }
+_WHOSE = {
+    "resident": mark("a resident of this flat"),
+    "visitor": mark("nobody who lives there"),
+    "household": mark("not known"),
+}
 _UNACCOUNTED = {
     "messages": mark("messages not accounted for"),
     "points": mark("points not accounted for"),
@@ -193,6 +201,7 @@ _EVIDENCE = {
     "active_half_hours": mark("active half-hours"),
     "base_w": mark("base load, W"),
     "ahead_minutes": mark("clock set back by minutes"),
+    "attributed_by": mark("said by"),
     "battery_percent": mark("battery, %"),
     "channel": mark("channel"),
     "clock_ahead_minutes": mark("its clock is ahead by minutes"),
@@ -216,10 +225,13 @@ _EVIDENCE = {
     "policy": mark("ladder"),
     "readers": mark("standing still"),
     "readings": mark("readings, °C"),
+    "remaining": mark("readings of a fever left here"),
+    "resident": mark("resident no."),
     "silent_minutes": mark("silent for minutes"),
     "sources": mark("connection in trouble"),
     "tries": mark("tries"),
     "waiting_minutes": mark("waiting for minutes"),
+    "whose": mark("whose it is"),
     "worker": mark("worker"),
 }
 _POLICY = {
@@ -340,6 +352,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "outcome": _OUTCOME,
         "field": _FIELD,
         "because": _BECAUSE,
+        "whose": _WHOSE,
         "evidence": _EVIDENCE,
         "unaccounted": _UNACCOUNTED,
         "policy": _POLICY,
@@ -362,6 +375,7 @@ EVIDENCE_LISTS: Mapping[str, str] = MappingProxyType(
         "body_site": "body_site",
         "policy": "policy",
         "readers": "follower",
+        "whose": "whose",
     }
 )
 """Which list the values of a piece of evidence are from; several are parted by commas."""

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from alerts import write_behind
 from alerts.engine import Engine
 from alerts.finding import Action, Finding, IncidentKind
-from alerts.rule import Context, Evidence, Step
+from alerts.rule import Attribution, Context, Evidence, Step
 from alerts.tables import incident, incident_event
 from alerts.thresholds import Thresholds
 from devices.clock import ManualClock
@@ -70,6 +70,11 @@ class Counting:
 
     def on_closed(self, state: Tally, incident_key: str, at: int) -> Tally:
         return state
+
+    def on_attributed(
+        self, key: str, state: Tally, said: Attribution, context: Context
+    ) -> Step[Tally]:
+        return state, ()
 
     def state_key(self, incident_key: str) -> str:
         return incident_key

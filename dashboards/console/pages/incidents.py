@@ -219,6 +219,7 @@ def render_incident(
         lines=fold(events),
         evidence=_evidence(events),
         seen=seen,
+        is_empty=found.is_open and _has_lost_all(events),
         paged=summarise(events),
         buildings=buildings,
         sites=sites,
@@ -288,3 +289,9 @@ def _find(
 def _evidence(events: Sequence[Event]) -> list[Event]:
     """Return the observations behind an incident, the latest first."""
     return [event for event in reversed(events) if event.kind in _EVIDENCE]
+
+
+def _has_lost_all(events: Sequence[Event]) -> bool:
+    """Return whether the last that was heard of evidence is that none of a fever is left."""
+    heard = [event for event in events if event.kind in _EVIDENCE | {EventKind.EVIDENCE_MOVED}]
+    return bool(heard) and heard[-1].detail["evidence"].get("remaining") == 0

@@ -15,7 +15,7 @@ router = APIRouter()
 REASON = range(3, 201)
 
 
-def _looks_after(context: ConsoleContext, viewer: SignedIn, household: str) -> bool:
+def looks_after(context: ConsoleContext, viewer: SignedIn, household: str) -> bool:
     """Return whether a flat lies in what the account looks after, wherever its people went."""
     place = context.registry().household_place(household)
     return place is None or access.may_open_person(viewer.account, site=place.site, grid=place.grid)
@@ -40,7 +40,7 @@ def open_person(
         if household is None and found.subject is not None:
             household = context.registry().household_of(found.subject, now)
         home = None
-        is_elsewhere = household is not None and not _looks_after(context, viewer, household)
+        is_elsewhere = household is not None and not looks_after(context, viewer, household)
         if len(reason) in REASON and household is not None and not is_elsewhere:
             home = people.open_home(
                 connection,
