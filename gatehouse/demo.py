@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 
 from devices.clock import ScaledClock
 from devices.csv_import import import_folder
-from devices.simulator.community import ZONE, build_community
+from devices.simulator.community import build_community
 from devices.simulator.community_csv import write_city
+from devices.simulator.scenario import ZONE
 from devices.simulator.simulation import simulate
 from gatehouse.broker import Broker, choose_broker
 from gatehouse.child import end

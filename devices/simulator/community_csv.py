@@ -8,7 +8,9 @@ from typing import Any
 from devices.csv_export import open_file
 from devices.csv_rows import FILES
 from devices.registry import GateKind, PlaceKind, ResidentClass, Role
-from devices.simulator.community import ZONE, Community, Home
+from devices.simulator.community import Community
+from devices.simulator.home import Home
+from devices.simulator.scenario import ZONE
 
 CHANNEL = "demo://phone"
 _SINCE = "2019-12-01"
@@ -130,7 +132,8 @@ def _installed(community: Community) -> Iterator[Record]:
         if home.thermometer:
             yield _device(home.thermometer, "esp32_ble2mqtt", household=home.id)
         if home.room_sensor:
-            yield _device(home.room_sensor, "zigbee2mqtt_temperature", household=home.id)
+            sensor = home.room_sensor
+            yield _device(sensor.id, sensor.kind.value, household=home.id)
     yield _device(site.huaan, "huaan_face_terminal", PlaceKind.GATE, gate=site.main_gate)
     yield _device(site.face_terminal, "face_terminal_mqtt", PlaceKind.GATE, gate=site.north_gate)
     yield _device(site.gun, "gatehouse", PlaceKind.CHECKPOINT, gate=site.checkpoint)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from devices.clock import MINUTE, SECOND
-from devices.simulator.community import ZONE
+from devices.clock import SECOND
+from devices.simulator.scenario import ZONE
 from devices.simulator.wire import Wire
 
 
@@ -42,9 +42,3 @@ def local(at: int) -> datetime:
 def in_order(events: Iterable[Event]) -> list[Event]:
     """Return events by time; those of one instant as they came."""
     return sorted(events, key=lambda event: event.at)
-
-
-def clock_time(midnight: int, text: str) -> int:
-    """Return the time that a wall clock shows as ``HH:MM`` or ``HH:MM:SS`` after a midnight."""
-    hours, minutes, *seconds = (int(part) for part in text.split(":"))
-    return midnight + (hours * 60 + minutes) * MINUTE + sum(seconds) * SECOND

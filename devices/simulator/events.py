@@ -9,7 +9,7 @@ import heapq
 from collections.abc import AsyncGenerator, Iterator
 from itertools import islice
 
-from devices.simulator import checkpoint, faults, gates, measuring, rooms, stories
+from devices.simulator import checkpoint, faults, gates, measuring, rooms, scripted
 from devices.simulator.community import Community
 from devices.simulator.event import Event, in_order
 from devices.simulator.meters import Meters
@@ -21,7 +21,7 @@ _LIVE = (
     gates.heartbeats,
     checkpoint.readings,
     faults.garbage,
-    stories.tell,
+    scripted.tell,
 )
 _AHEAD = 500
 

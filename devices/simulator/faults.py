@@ -9,6 +9,7 @@ from string import Formatter
 from devices.clock import HOUR
 from devices.simulator.community import Community
 from devices.simulator.event import Event
+from devices.simulator.home import MeterKind, RoomSensorKind
 
 FAULTS: tuple[tuple[float, str, bytes], ...] = (
     (0.7, "zigbee2mqtt/{room}", b'{"battery":61,"humidity":44.1,"tempera'),
@@ -32,8 +33,12 @@ FAULTS: tuple[tuple[float, str, bytes], ...] = (
 def garbage(community: Community, day: int) -> Iterator[Event]:
     """Yield a day's faults, each of a device that exists; a small community lacks some kinds."""
     random = community.random("faults", day)
-    names = _names(community)
-    for hour, topic, payload in FAULTS:
+    wanted, names = community.scenario.shares.garbage_a_day, _names(community)
+    faults = list(FAULTS) if wanted >= len(FAULTS) else random.sample(FAULTS, wanted)
+    for _ in range(wanted - len(faults)):
+        _, topic, payload = random.choice(FAULTS)
+        faults.append((random.uniform(0.2, 23.8), topic, payload))
+    for hour, topic, payload in faults:
         devices = {kind: random.choice(ids) for kind, ids in names.items() if ids}
         at = community.midnight(day) + round((hour + random.uniform(-0.1, 0.1)) * HOUR)
         if all(kind in devices for _, kind, _, _ in Formatter().parse(topic) if kind):
@@ -41,15 +46,16 @@ def garbage(community: Community, day: int) -> Iterator[Event]:
 
 
 def _names(community: Community) -> dict[str, list[str]]:
-    homes = community.homes
-    meters = [home.meter for home in homes if home is not community.lived_in]
+    """Return devices by family, but for those of whom the scenario tells something."""
+    named = {home.id for home in community.plan.named.values()}
+    homes = [home for home in community.homes if home.id not in named]
+    sensors = [home.room_sensor for home in homes if home.room_sensor]
+    meters = [home.meter for home in homes]
     return {
-        "room": [home.room_sensor for home in homes if home.room_sensor],
-        "thermometer": [
-            home.thermometer for home in homes if home.thermometer and home is not community.sun
-        ],
-        "tasmota": [meter.id for meter in meters if meter.kind.name == "TASMOTA"],
-        "shelly": [meter.id for meter in meters if meter.kind.name == "SHELLY"],
+        "room": [one.id for one in sensors if one.kind is RoomSensorKind.ZIGBEE],
+        "thermometer": [home.thermometer for home in homes if home.thermometer],
+        "tasmota": [meter.id for meter in meters if meter.kind is MeterKind.TASMOTA],
+        "shelly": [meter.id for meter in meters if meter.kind is MeterKind.SHELLY],
         "dtu": sorted({meter.gateway for meter in meters if meter.gateway}),
         "huaan": [community.site.huaan],
     }

@@ -1,24 +1,32 @@
 """People who measure themselves at home, twice a day if they remember.
 
-Two windows a day: Wuhan's order of February 2020. Done on 62 % of occasions: Facente 2021
-(2,912 people: 61.6 %).
+Two windows a day: Wuhan's order of February 2020. How often it is done is the scenario's
+compliance, by default Facente's (2021, 2,912 people: 61.6 %).
 """
 
 from collections.abc import Iterator
+from random import Random
 
-from devices.clock import HOUR, MINUTE
+from devices.clock import DAY, HOUR, MINUTE
 from devices.registry import HouseholdState
 from devices.simulator import wire
-from devices.simulator.body import armpit
-from devices.simulator.community import Community, Home
+from devices.simulator.body import armpit, fever_at
+from devices.simulator.community import Community
 from devices.simulator.event import Event, local, publish
-from devices.simulator.stories import is_told_apart
+from devices.simulator.happening import Window
+from devices.simulator.home import Home, Person
+from devices.simulator.plan import WINDOWS, Illness
 
-COMPLIANCE = 0.62
-WINDOWS = ((6.0, 7.8, 10.4), (14.0, 17.6, 19.5))
-"""Hours: earliest, likeliest and latest first reading of a household."""
-_LOW_BATTERY = 0.015
-_MORNING_OF_DEATH = 2
+HOURS = ((6.0, 7.8, 10.4), (14.0, 17.6, 19.5))
+"""Of each window: earliest, likeliest and latest first reading of a household. Assumed."""
+FEVER = 37.3
+"""From here on people report at once, and measure again."""
+_ILL_COMPLIANCE, _MEASURES_AGAIN, _AGAIN_AFTER = 0.95, 0.8, (10, 25)
+"""Assumed: how often the ill measure, how often a fever is measured again, after how many minutes;
+not while others of the household take their turns."""
+_NOON = 12 * HOUR
+_LAST_DAYS = 2 * DAY
+_LAST_PERCENT = 12
 
 
 def readings(community: Community, day: int) -> Iterator[Event]:
@@ -30,24 +38,70 @@ def readings(community: Community, day: int) -> Iterator[Event]:
 
 def _home_readings(community: Community, home: Home, thermometer: str, day: int) -> Iterator[Event]:
     random = community.random("measuring", home.id, day)
-    percent = battery_percent(community, home, day)
-    for earliest, likeliest, latest in WINDOWS:
-        at = community.midnight(day) + round(random.triangular(earliest, latest, likeliest) * HOUR)
-        for person in home.people:
-            at += round(random.uniform(3, 8) * MINUTE)
-            celsius = armpit(person.baseline, (at - community.midnight(day)) / HOUR, random)
-            is_done = random.random() < COMPLIANCE and percent > 0
-            if is_done and not is_told_apart(community, home.id, day, likeliest):
-                reading = wire.home_thermometer(thermometer, celsius, local(at))
-                yield publish(at, reading, retain=True)
-    if day >= 0 and percent > 0:
-        at = community.midnight(day) + round(random.uniform(18.1, 21.9) * HOUR)
+    midnight, plan = community.midnight(day), community.plan
+    death = plan.deaths.get(thermometer)
+    exact = [midnight + reading.at for reading in plan.exact_readings(home, day)]
+    for window, (earliest, likeliest, latest) in zip(WINDOWS, HOURS, strict=True):
+        at = midnight + round(random.triangular(earliest, latest, likeliest) * HOUR)
+        is_told = any((time - midnight < _NOON) is (window == WINDOWS[0]) for time in exact)
+        for when, celsius in _window(community, home, day, window, at, random):
+            is_charged = death is None or when < death
+            if is_charged and not is_told and plan.is_at_home(home, when):
+                reading = wire.home_thermometer(thermometer, celsius, local(when))
+                yield publish(when, reading, retain=True)
+    at = midnight + round(random.uniform(18.1, 21.9) * HOUR)
+    if day >= 0 and (death is None or at < death):
+        percent = battery_percent(community, thermometer, at)
         yield publish(at, wire.thermometer_battery(thermometer, percent), retain=True)
 
 
-def battery_percent(community: Community, home: Home, day: int) -> int:
-    """Return what is left of a thermometer's battery; a few are nearly empty on the evening."""
-    habit = community.random("battery", home.id)
-    if habit.random() < _LOW_BATTERY and home is not community.sun:
-        return max(0, 3 * (_MORNING_OF_DEATH - day))
-    return max(5, habit.randint(40, 100) - max(day, 0) // 7)
+def _window(
+    community: Community, home: Home, day: int, window: Window, at: int, random: Random
+) -> Iterator[tuple[int, float]]:
+    """Yield when who of a household measures, one after the other, and what is read."""
+    missing = community.plan.not_measuring(day, window)
+    ill = community.plan.ill(day)
+    again: list[tuple[int, float]] = []
+    for person in home.people:
+        at += round(random.uniform(3, 8) * MINUTE)
+        illness = ill.get(person.id)
+        celsius = reading_of(community, person, at, random, illness)
+        chance = random.random()
+        if missing is not None:
+            is_done = home.id not in missing
+        else:
+            compliance = community.scenario.shares.compliance
+            is_done = chance < (_ILL_COMPLIANCE if illness else compliance)
+        if is_done:
+            yield at, celsius
+            if illness and celsius >= FEVER and random.random() < _MEASURES_AGAIN:
+                later = at + round(random.uniform(*_AGAIN_AFTER) * MINUTE)
+                again.append((later, reading_of(community, person, later, random, illness)))
+    for later, celsius in again:
+        at = max(later, at + 3 * MINUTE)
+        yield at, celsius
+
+
+def reading_of(
+    community: Community, person: Person, at: int, random: Random, illness: Illness | None
+) -> float:
+    """Return what a person's thermometer reads in the armpit at a time."""
+    return armpit(person.baseline, community.hour(at), random, fever=fever_of(person, illness, at))
+
+
+def fever_of(person: Person, illness: Illness | None, at: int) -> float:
+    """Return by how much an illness, if any, warms a person at a time."""
+    if illness is None or not illness.begins <= at < illness.ends:
+        return 0.0
+    since, lasts = (at - illness.begins) / DAY, (illness.ends - illness.begins) / DAY
+    return fever_at(person.baseline, illness.peak_celsius, since, lasts)
+
+
+def battery_percent(community: Community, device: str, at: int) -> int:
+    """Return what is left of a battery; one that dies runs down over its last two days."""
+    charge = community.random("battery", device).randint(40, 100)
+    usual = max(15, charge - max(community.day_of(at), 0) // 7)
+    death = community.plan.deaths.get(device)
+    if death is None:
+        return usual
+    return max(1, min(usual, round((death - at) / _LAST_DAYS * _LAST_PERCENT)))

@@ -2,25 +2,30 @@
 
 The history is thinned: every two hours is enough for base loads, each hour where nobody should
 live or silence is noticed sooner, each half-hour where somebody does live unregistered. Shelly
-meters have none: they were fitted on the evening. From then on each reports as such meters do.
+meters have none: they were fitted on the evening. From then on each reports as such meters do;
+one that sends over wireless M-Bus is passed on once a day, always.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from functools import partial
 from itertools import accumulate
 
 from devices.clock import DAY, HOUR, MINUTE
 from devices.registry import HouseholdState
 from devices.simulator import wire
-from devices.simulator.community import ZONE, Community, Home, MeterKind
+from devices.simulator.community import Community
 from devices.simulator.event import Event, local, publish
-from devices.simulator.load import half_hours
-from devices.simulator.stories import TURNING_METER, is_lived_in
+from devices.simulator.home import Home, MeterKind
+from devices.simulator.load import HALF_HOUR, DayLoad, empty_day, home_day, lived_in_day
+from devices.simulator.weather import outside
 
-HALF_HOUR = 30 * MINUTE
-_LIVE = {MeterKind.DLT645: 15 * MINUTE, MeterKind.SHELLY: 5 * MINUTE, MeterKind.TASMOTA: 5 * MINUTE}
-_WRONG_CLOCK = datetime(2020, 1, 1, 0, 0, 7, tzinfo=ZONE)
-"""What one Tasmota shows from the evening on: it restarted and finds no time server."""
+_LIVE = {
+    MeterKind.DLT645: 15 * MINUTE,
+    MeterKind.SHELLY: 5 * MINUTE,
+    MeterKind.TASMOTA: 5 * MINUTE,
+    MeterKind.WMBUS: DAY,
+}
+_WMBUS_SIGNAL = -77
 
 
 class Meters:
@@ -30,62 +35,81 @@ class Meters:
         self._community = community
         self._day = community.first_day
         self._energy_wh = [home.meter.start_wh for home in community.homes]
-        self._wrong_clock = _home_with_wrong_clock(community)
         self._reports_live = _schedule(community, _live_interval)
         self._reports_thinned = _schedule(community, _thinned_interval)
         while self._day < day:
-            self._advance([half_hour_means(community, home, self._day) for home in community.homes])
+            self._advance([day_load(community, home, self._day) for home in community.homes])
 
     def next_day(self) -> Iterator[Event]:
         """Yield a day's reports by time; the next call is the next day's."""
         homes, midnight = self._community.homes, self._community.midnight(self._day)
-        means = [half_hour_means(self._community, home, self._day) for home in homes]
+        loads = [day_load(self._community, home, self._day) for home in homes]
         counted = [
-            list(accumulate((watts / 2 for watts in day), initial=start))
-            for day, start in zip(means, self._energy_wh, strict=True)
+            list(accumulate((watts / 2 for watts in load.means), initial=start))
+            for load, start in zip(loads, self._energy_wh, strict=True)
         ]
         alive_at = self._community.alive_at - midnight
         reports = [report for report in self._reports_thinned if report[0] < alive_at]
         reports += [report for report in self._reports_live if report[0] >= alive_at]
-        self._advance(means)
+        is_failing = self._community.plan.is_failing
+        has_failures = bool(self._community.plan.failing(self._day))
+        self._advance(loads)
         for offset, place in reports:
+            home, at = homes[place], midnight + offset
+            if has_failures and is_failing(home.meter.gateway, at):
+                continue
             slot, rest = divmod(offset, HALF_HOUR)
-            watts = means[place][slot]
-            energy_wh = counted[place][slot] + watts * rest / HOUR
-            yield from self._report(homes[place], midnight + offset, watts, energy_wh)
+            watts, energy_wh = loads[place].within(slot, rest)
+            yield from self._report(home, at, watts, counted[place][slot] + energy_wh)
 
-    def _advance(self, means: Sequence[Sequence[float]]) -> None:
-        for place, day in enumerate(means):
-            self._energy_wh[place] += sum(day) / 2
+    def _advance(self, loads: Sequence[DayLoad]) -> None:
+        for place, load in enumerate(loads):
+            self._energy_wh[place] += sum(load.means) / 2
         self._day += 1
 
     def _report(self, home: Home, at: int, watts: float, energy_wh: float) -> Iterator[Event]:
         meter = home.meter
-        if meter.kind is MeterKind.DLT645:
-            yield publish(at, wire.dlt645(meter.gateway or "", meter.id, energy_wh))
-        elif meter.kind is MeterKind.SHELLY:
-            yield publish(at, wire.shelly_power(meter.id, watts))
-            yield publish(at, wire.shelly_total(meter.id, energy_wh))
-        else:
-            is_wrong = home is self._wrong_clock and at >= self._community.evening
-            moment = _WRONG_CLOCK if is_wrong else local(at)
-            yield publish(at, wire.tasmota(meter.id, moment, watts, energy_wh))
+        match meter.kind:
+            case MeterKind.DLT645:
+                yield publish(at, wire.dlt645(meter.gateway or "", meter.id, energy_wh))
+            case MeterKind.SHELLY:
+                yield publish(at, wire.shelly_power(meter.id, watts))
+                yield publish(at, wire.shelly_total(meter.id, energy_wh))
+            case MeterKind.TASMOTA:
+                moment = local(self._community.plan.shown_by(meter.id, at))
+                yield publish(at, wire.tasmota(meter.id, moment, watts, energy_wh))
+            case MeterKind.WMBUS:
+                yield publish(at, wire.wmbus_meter(meter.id, at, energy_wh, _WMBUS_SIGNAL))
 
 
-def half_hour_means(community: Community, home: Home, day: int) -> Sequence[float]:
-    """Return what a home takes on a day, in watts by half-hour."""
+def day_load(community: Community, home: Home, day: int) -> DayLoad:
+    """Return what a home takes on a day."""
     habit = community.random("load", home.id)
     random = community.random("load", home.id, day)
-    watts = list(half_hours(home.state, len(home.people), habit, random))
-    if home is community.lived_in and is_lived_in(day):
-        for slot, more in TURNING_METER.items():
-            watts[slot] += more
-    return watts
+    plan = community.plan
+    if home.state is HouseholdState.EMPTY:
+        of_day = lived_in_day if plan.is_lived_in(home, day) else empty_day
+        return of_day(habit, random)
+    if home.state is HouseholdState.AWAY:
+        return home_day(
+            len(home.people), habit, random, outside=_mild, is_at_home=lambda _slot: False
+        )
+    midnight = community.midnight(day)
+    absences = plan.absences(home, day)
+    return home_day(
+        len(home.people),
+        habit,
+        random,
+        is_old=home.is_lone_elderly,
+        outside=partial(outside, community.scenario.weather),
+        is_at_home=lambda slot: (
+            not any(stay.begins <= midnight + slot * HALF_HOUR < stay.ends for stay in absences)
+        ),
+    )
 
 
-def _home_with_wrong_clock(community: Community) -> Home | None:
-    tasmotas = (home for home in community.homes if home.meter.kind is MeterKind.TASMOTA)
-    return next((home for home in tasmotas if home is not community.lived_in), None)
+def _mild(_hour: float) -> float:
+    return 20.0
 
 
 def _live_interval(_community: Community, home: Home) -> int | None:
@@ -95,7 +119,9 @@ def _live_interval(_community: Community, home: Home) -> int | None:
 def _thinned_interval(community: Community, home: Home) -> int | None:
     if home.meter.kind is MeterKind.SHELLY:
         return None
-    if home is community.lived_in:
+    if home.meter.kind is MeterKind.WMBUS:
+        return DAY
+    if home.id in community.plan.settlers:
         return HALF_HOUR
     is_fine = home.state is HouseholdState.EMPTY or home.meter.kind is MeterKind.TASMOTA
     return HOUR if is_fine else 2 * HOUR

@@ -18,7 +18,7 @@ from devices.clock import HOUR, SECOND, ScaledClock
 from devices.simulator.community import Community
 from devices.simulator.connection import Connection, open_client
 from devices.simulator.events import events, made_ahead
-from devices.simulator.meters import HALF_HOUR
+from devices.simulator.load import HALF_HOUR
 
 MOST_BEHIND = 6 * HOUR
 """Of the community's time; a machine that slept does not publish what it slept through."""

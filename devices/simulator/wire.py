@@ -7,7 +7,9 @@ are the vendors'. ``moment`` is always the device's local wall time.
 import json
 from datetime import datetime
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
+from devices.clock import SECOND, rfc3339
 from devices.observation import BodySite, Direction
 
 HUAAN_REQUEST = "topic/face/capture/request/"
@@ -15,6 +17,7 @@ HUAAN_RESPONSE = "topic/face/capture/response/"
 ARMPIT = 1
 """Of the Bluetooth temperature types (temperature_type.xml)."""
 _HAS_TIME_AND_TYPE = 6
+_APPLICATION = "17c82e96-be03-4f38-aef3-f83d48582d97"
 _PICTURE = "data:image/jpeg;base64,/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//////////////2Q=="
 
 Wire = tuple[str, bytes]
@@ -48,6 +51,37 @@ def room_sensor(name: str, celsius: float, humidity: float, battery: int, link: 
         "voltage": 2_500 + 5 * battery,
     }
     return f"zigbee2mqtt/{name}", _json(report)
+
+
+def chirpstack_room_sensor(
+    eui: str, frame: int, at: int, celsius: float, humidity: float, battery: int, rssi: int
+) -> Wire:
+    """Return a LoRaWAN sensor's uplink as ChirpStack publishes it, with its codec's fields.
+
+    Args:
+        eui: The device's EUI in lower case.
+        frame: Its frame counter.
+        at: When the network server had it; milliseconds UTC.
+        celsius: What the codec decoded, as the next two.
+        humidity: In percent.
+        battery: In percent.
+        rssi: How loud the gateway heard it, in dBm.
+    """
+    uplink = {
+        "deduplicationId": str(uuid5(NAMESPACE_OID, f"{eui}/{frame}")),
+        "time": rfc3339(at),
+        "deviceInfo": {"applicationId": _APPLICATION, "deviceName": eui, "devEui": eui},
+        "dr": 5,
+        "fCnt": frame,
+        "fPort": 85,
+        "object": {
+            "battery": float(battery),
+            "temperature": round(celsius, 1),
+            "humidity": round(humidity * 2) / 2,
+        },
+        "rxInfo": [{"gatewayId": "0016c001f153a14c", "rssi": rssi, "snr": 9.0}],
+    }
+    return f"application/{_APPLICATION}/device/{eui}/event/up", _json(uplink)
 
 
 def huaan(
@@ -182,6 +216,23 @@ def tasmota(meter: str, moment: datetime, watts: float, energy_wh: float) -> Wir
     }
     report = {"Time": f"{moment:%Y-%m-%dT%H:%M:%S}", "ENERGY": energy}
     return f"tele/{meter}/SENSOR", _json(report)
+
+
+def wmbus_meter(meter: str, at: int, energy_wh: float, rssi: int) -> Wire:
+    """Return a wireless M-Bus meter's telegram as wmbusmeters publishes it (amiplus driver)."""
+    telegram = {
+        "_": "telegram",
+        "media": "electricity",
+        "meter": "amiplus",
+        "name": f"meter-{meter}",
+        "id": meter,
+        "total_energy_consumption_kwh": round(energy_wh / 1_000, 3),
+        "total_energy_production_kwh": 0,
+        "current_power_production_kw": 0,
+        "rssi_dbm": rssi,
+        "timestamp": rfc3339(at // SECOND * SECOND),
+    }
+    return f"wmbusmeters/{meter}", _json(telegram)
 
 
 def thermometer_gun(site: str, gun: str, celsius: float, observed_at: str, event: str) -> Wire:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from devices.simulator.community import HOUSEHOLDS, LEAST_HOUSEHOLDS, SEED
+from devices.simulator.community import LEAST_HOUSEHOLDS
+from devices.simulator.scenario import HOUSEHOLDS, SEED
 from gatehouse.demo import DemoOptions, run_demo
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from devices.clock import DAY, HOUR, ScaledClock, wall_now
-from devices.simulator.community import EVENING, HOUSEHOLDS, LEAST_HOUSEHOLDS, SEED, build_community
+from devices.simulator.community import LEAST_HOUSEHOLDS, build_community
 from devices.simulator.community_csv import write_city
+from devices.simulator.scenario import EVENING, HOUSEHOLDS, SEED
 from devices.simulator.simulation import simulate as live
 from gatehouse.failure import WRONG_USE, Failure
 

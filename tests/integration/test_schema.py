@@ -7,9 +7,10 @@ from devices.csv_import import import_folder
 from devices.decoder import Decoder
 from devices.profile import built_in, load_profiles
 from devices.registry_store import load
-from devices.simulator.community import EVENING, SEED, build_community
+from devices.simulator.community import build_community
 from devices.simulator.community_csv import write_city
 from devices.simulator.events import events
+from devices.simulator.scenario import EVENING, SEED
 from ingest.decode_stage import decode_all
 from ingest.measurement import MEASUREMENTS
 from ingest.message import Message

@@ -16,12 +16,8 @@ from sqlalchemy import select
 
 from alerts.page import PageState
 from alerts.tables import demo_message, incident, incident_event, page, page_attempt
-from devices.simulator.community import (
-    EVENING,
-    HOUSEHOLDS,
-    LEAST_HOUSEHOLDS,
-    build_community,
-)
+from devices.simulator.community import LEAST_HOUSEHOLDS, build_community
+from devices.simulator.scenario import EVENING, HOUSEHOLDS
 from devices.simulator.site import GUN, HUAAN, SITE
 from gatehouse.database import create
 from ingest.journal_file import find_message
@@ -50,7 +46,7 @@ class Story(NamedTuple):
 def stories(households: int) -> set[Story]:
     """The night guard's man, the outsider at the gate, the meter that turns, Ms Sun."""
     community = build_community(households=households)
-    lived_in, sun = community.lived_in, community.sun
+    lived_in, sun = community.plan.named["empty"], community.plan.named["sun"]
     health = f"{sun.thermometer}/HealthThermometer/TemperatureMeasurement"
     return {
         Story("fever_at_checkpoint", "night-checkpoint", "guard", f"gatehouse/v1/{SITE}/{GUN}"),

@@ -27,13 +27,14 @@ from devices.outcome import DeadLetter
 from devices.profile import built_in, load_profiles
 from devices.registry import HouseholdState, Registry
 from devices.registry_store import load
-from devices.simulator import stories
 from devices.simulator.body import HEALTHY_TO, SKIN_TO
-from devices.simulator.community import Community, MeterKind, build_community
+from devices.simulator.community import Community, build_community
 from devices.simulator.community_csv import write_city
 from devices.simulator.event import Event
 from devices.simulator.events import events
-from devices.simulator.meters import half_hour_means
+from devices.simulator.happening import Fever
+from devices.simulator.home import MeterKind
+from devices.simulator.meters import day_load
 from devices.simulator.site import FACE_TERMINAL, GUN, HUAAN
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -120,9 +121,9 @@ def test_community_has_the_size_of_xiaohukou(community: Community) -> None:
 def test_other_sizes_have_every_story(households: int) -> None:
     """Whatever the number of households, there is a Ms Sun and a flat to live in unregistered."""
     for seed in range(5):
-        made = build_community(seed=seed, households=households)
-        assert len(made.sun.people) == 1
-        assert made.lived_in.state is HouseholdState.EMPTY
+        named = build_community(seed=seed, households=households).plan.named
+        assert len(named["sun"].people) == 1
+        assert named["empty"].state is HouseholdState.EMPTY
 
 
 def test_every_message_decodes(observed: Decoded, remembered: Decoded) -> None:
@@ -216,8 +217,8 @@ def test_no_household_thermometer_is_read_twice_within_minutes(remembered: Decod
 def test_empty_flats_take_next_to_nothing(community: Community) -> None:
     """A flat registered empty takes less than a fridge, but for the one that is lived in."""
     for home in community.homes:
-        daily = [sum(half_hour_means(community, home, day)) / 2_000 for day in range(-3, 0)]
-        if home.state is HouseholdState.EMPTY and home is not community.lived_in:
+        daily = [sum(day_load(community, home, day).means) / 2_000 for day in range(-3, 0)]
+        if home.state is HouseholdState.EMPTY and home is not community.plan.named["empty"]:
             assert max(daily) < 2
         elif home.state is HouseholdState.OCCUPIED:
             assert 1 < max(daily) < 15
@@ -235,7 +236,7 @@ def test_counters_follow_the_load_and_never_go_back(
     ]
     assert all(late[1] >= early[1] for early, late in pairwise(series))
     whole = [energy for at, energy in series if at < community.midnight(0)]
-    taken = sum(sum(half_hour_means(community, home, day)) / 2 for day in range(-14, 0))
+    taken = sum(sum(day_load(community, home, day).means) / 2 for day in range(-14, 0))
     assert math.isclose(whole[-1] - whole[0], taken, rel_tol=0.02)
 
 
@@ -290,7 +291,7 @@ def test_night_guard(observed: Decoded, community: Community) -> None:
 def test_turning_meter(observed: Decoded, remembered: Decoded, community: Community) -> None:
     """The flat registered empty is active on one evening two days before, and again from six on
     the evening itself, with more than a fridge's energy by eight; on no other day."""
-    meter = community.lived_in.meter
+    meter = community.plan.named["empty"].meter
     assert meter.kind is MeterKind.TASMOTA
     readings = of(remembered + observed, Electricity, meter.id)
 
@@ -337,14 +338,15 @@ def test_outsider(observed: Decoded, community: Community) -> None:
 def test_ms_sun(observed: Decoded, community: Community, registry: Registry) -> None:
     """37.5 and 37.6 in the armpit the next morning, of the thermometer of a flat with one tenant;
     she is the only one with a fever."""
+    sun = community.plan.named["sun"]
     fevers = [t for t in of(observed, Temperature) if isinstance(t, Temperature) and is_fever(t)]
     assert [(t.device_id, t.celsius) for t in fevers] == [
-        (community.sun.thermometer, 37.5),
-        (community.sun.thermometer, 37.6),
+        (sun.thermometer, 37.5),
+        (sun.thermometer, 37.6),
     ]
     assert fevers[0].observed_at == parse_rfc3339("2020-02-15T07:40:00+08:00")
     assert fevers[1].observed_at == parse_rfc3339("2020-02-15T07:55:00+08:00")
-    assert registry.sole_resident(community.sun.id, fevers[0].observed_at) is not None
+    assert registry.sole_resident(sun.id, fevers[0].observed_at) is not None
 
 
 def test_residents_are_recognised(observed: Decoded, registry: Registry) -> None:
@@ -365,7 +367,8 @@ def test_things_go_wrong(observed: Decoded, evening: list[Event]) -> None:
 
 def test_story_times_are_within_three_minutes_at_speed_300(community: Community) -> None:
     """A newcomer who waits three minutes has seen all four stories."""
-    last = community.midnight(stories.MS_SUN_DAY) + hours(stories.MS_SUN[-1][0])
+    told = [one for one in community.plan.told if isinstance(one, Fever)]
+    last = max(community.midnight(one.day) + one.readings[-1].at for one in told)
     assert (last - community.evening) / 300 < 3 * MINUTE
 
 
