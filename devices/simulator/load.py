@@ -6,7 +6,7 @@ a fridge in it, cooking three times a day, lights and a screen in the evening, a
 conditioner that heats and cools where the weather asks for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -93,7 +93,7 @@ def home_day(
     *,
     is_old: bool = False,
     outside: Callable[[float], float],
-    is_at_home: Callable[[int], bool] = lambda _slot: True,
+    empty: Sequence[int] = (),
 ) -> DayLoad:
     """Return the day of a household.
 
@@ -103,7 +103,7 @@ def home_day(
         day: The day's stream.
         is_old: They stay in by day and go to bed early.
         outside: How warm the air is at a local hour, in degrees Celsius.
-        is_at_home: Whether somebody is there in a half-hour.
+        empty: The half-hours in which nobody is there.
     """
     base, phase = 45 + 55 * habit.random(), habit.randrange(FRIDGE_CYCLE)
     evening, has_aircon = habit.uniform(90, 220), habit.random() < _AIRCON_SHARE
@@ -113,7 +113,7 @@ def home_day(
     _light(lived, evening, day, is_old=is_old)
     aircon = {}
     for slot in range(HALF_HOURS):
-        if is_at_home(slot):
+        if slot not in empty:
             means[slot] += lived[slot]
             duty = _aircon_duty(outside(slot / 2)) if has_aircon and slot in _AWAKE else 0.0
             if duty:

@@ -15,9 +15,17 @@ from devices.registry import HouseholdState
 from devices.simulator import wire
 from devices.simulator.community import Community
 from devices.simulator.event import Event, local, publish
-from devices.simulator.home import Home, MeterKind
-from devices.simulator.load import HALF_HOUR, DayLoad, empty_day, home_day, lived_in_day
+from devices.simulator.home import Home, Meter, MeterKind
+from devices.simulator.load import (
+    HALF_HOUR,
+    HALF_HOURS,
+    DayLoad,
+    empty_day,
+    home_day,
+    lived_in_day,
+)
 from devices.simulator.weather import outside
+from devices.simulator.wire import Wire
 
 _LIVE = {
     MeterKind.DLT645: 15 * MINUTE,
@@ -49,8 +57,10 @@ class Meters:
             for load, start in zip(loads, self._energy_wh, strict=True)
         ]
         alive_at = self._community.alive_at - midnight
-        reports = [report for report in self._reports_thinned if report[0] < alive_at]
-        reports += [report for report in self._reports_live if report[0] >= alive_at]
+        reports = self._reports_live
+        if alive_at > 0:
+            reports = [report for report in self._reports_thinned if report[0] < alive_at]
+            reports += [report for report in self._reports_live if report[0] >= alive_at]
         is_failing = self._community.plan.is_failing
         has_failures = bool(self._community.plan.failing(self._day))
         self._advance(loads)
@@ -59,27 +69,31 @@ class Meters:
             if has_failures and is_failing(home.meter.gateway, at):
                 continue
             slot, rest = divmod(offset, HALF_HOUR)
-            watts, energy_wh = loads[place].within(slot, rest)
-            yield from self._report(home, at, watts, counted[place][slot] + energy_wh)
+            if home.meter.kind is MeterKind.DLT645:  # Most of them, and too coarse for a cycle.
+                energy_wh = counted[place][slot] + loads[place].means[slot] * rest / HOUR
+                yield publish(at, wire.dlt645(home.meter.gateway or "", home.meter.id, energy_wh))
+            else:
+                watts, more_wh = loads[place].within(slot, rest)
+                for report in self._reports(home.meter, at, watts, counted[place][slot] + more_wh):
+                    yield publish(at, report)
 
     def _advance(self, loads: Sequence[DayLoad]) -> None:
         for place, load in enumerate(loads):
             self._energy_wh[place] += sum(load.means) / 2
         self._day += 1
 
-    def _report(self, home: Home, at: int, watts: float, energy_wh: float) -> Iterator[Event]:
-        meter = home.meter
+    def _reports(self, meter: Meter, at: int, watts: float, energy_wh: float) -> Sequence[Wire]:
         match meter.kind:
-            case MeterKind.DLT645:
-                yield publish(at, wire.dlt645(meter.gateway or "", meter.id, energy_wh))
             case MeterKind.SHELLY:
-                yield publish(at, wire.shelly_power(meter.id, watts))
-                yield publish(at, wire.shelly_total(meter.id, energy_wh))
+                total = wire.shelly_total(meter.id, energy_wh)
+                return wire.shelly_power(meter.id, watts), total
             case MeterKind.TASMOTA:
                 moment = local(self._community.plan.shown_by(meter.id, at))
-                yield publish(at, wire.tasmota(meter.id, moment, watts, energy_wh))
+                return (wire.tasmota(meter.id, moment, watts, energy_wh),)
             case MeterKind.WMBUS:
-                yield publish(at, wire.wmbus_meter(meter.id, at, energy_wh, _WMBUS_SIGNAL))
+                return (wire.wmbus_meter(meter.id, at, energy_wh, _WMBUS_SIGNAL),)
+            case MeterKind.DLT645:
+                return (wire.dlt645(meter.gateway or "", meter.id, energy_wh),)
 
 
 def day_load(community: Community, home: Home, day: int) -> DayLoad:
@@ -91,25 +105,22 @@ def day_load(community: Community, home: Home, day: int) -> DayLoad:
         of_day = lived_in_day if plan.is_lived_in(home, day) else empty_day
         return of_day(habit, random)
     if home.state is HouseholdState.AWAY:
-        return home_day(
-            len(home.people), habit, random, outside=_mild, is_at_home=lambda _slot: False
-        )
-    midnight = community.midnight(day)
-    absences = plan.absences(home, day)
+        empty: Sequence[int] = range(HALF_HOURS)
+    else:
+        begins, absences = community.midnight(day), plan.absences(home, day)
+        empty = [
+            slot
+            for slot in (range(HALF_HOURS) if absences else ())
+            if any(stay.begins <= begins + slot * HALF_HOUR < stay.ends for stay in absences)
+        ]
     return home_day(
         len(home.people),
         habit,
         random,
         is_old=home.is_lone_elderly,
         outside=partial(outside, community.scenario.weather),
-        is_at_home=lambda slot: (
-            not any(stay.begins <= midnight + slot * HALF_HOUR < stay.ends for stay in absences)
-        ),
+        empty=empty,
     )
-
-
-def _mild(_hour: float) -> float:
-    return 20.0
 
 
 def _live_interval(_community: Community, home: Home) -> int | None:

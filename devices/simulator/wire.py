@@ -6,6 +6,7 @@ are the vendors'. ``moment`` is always the device's local wall time.
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -18,6 +19,7 @@ ARMPIT = 1
 """Of the Bluetooth temperature types (temperature_type.xml)."""
 _HAS_TIME_AND_TYPE = 6
 _APPLICATION = "17c82e96-be03-4f38-aef3-f83d48582d97"
+_ADD_0X33 = bytes((byte + 0x33) & 0xFF for byte in range(256))
 _PICTURE = "data:image/jpeg;base64,/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//////////////2Q=="
 
 Wire = tuple[str, bytes]
@@ -186,11 +188,18 @@ def dlt645(gateway: str, address: str, energy_wh: float) -> Wire:
 
     Address and value are BCD with the last byte first, each data byte has 0x33 added.
     """
-    counted = bytes.fromhex(f"{int(energy_wh / 10) % 100_000_000:08}")
-    data = bytes([0, 0, 1, 0]) + counted[::-1]
-    frame = bytes([0x68, *bytes.fromhex(address)[::-1], 0x68, 0x91, len(data)])
-    frame += bytes((byte + 0x33) & 0xFF for byte in data)
-    return f"dtu/{gateway}/up", b"\xfe" * 4 + frame + bytes([sum(frame) & 0xFF, 0x16])
+    head, head_sum = _dlt645_head(address)
+    counted = bytes.fromhex(f"{int(energy_wh / 10) % 100_000_000:08}")[::-1].translate(_ADD_0X33)
+    end = bytes(((head_sum + sum(counted)) & 0xFF, 0x16))
+    return f"dtu/{gateway}/up", b"\xfe\xfe\xfe\xfe" + head + counted + end
+
+
+@lru_cache(200_000)
+def _dlt645_head(address: str) -> tuple[bytes, int]:
+    """Return an answer's bytes before the value, and their sum."""
+    length, read = 8, bytes([0, 0, 1, 0]).translate(_ADD_0X33)
+    head = bytes([0x68, *bytes.fromhex(address)[::-1], 0x68, 0x91, length]) + read
+    return head, sum(head)
 
 
 def shelly_power(meter: str, watts: float) -> Wire:
