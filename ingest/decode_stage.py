@@ -91,6 +91,12 @@ class DecodeStage:
                 self._keep(span, outcomes, behind)
         return outcomes
 
+    def at_hand(self, batch: Batch) -> Sequence[Outcome] | None:
+        """Return the outcomes of a batch that is kept for a follower behind; None: it is not."""
+        with self._lock:
+            kept = self._kept.get((batch.base, batch.last))
+        return kept[0] if kept else None
+
     def _take(self, span: tuple[int, int]) -> Sequence[Outcome]:
         outcomes, behind = self._kept[span]
         if behind > 1:

@@ -6,7 +6,8 @@ What always holds
     Nothing is skipped: a consumer that raises :class:`Held` gets the same again, after a pause,
     from the position behind its own durable cursor.
     A slow follower holds neither the intake nor the other follower: what does not fit into its
-    hand-over queue it reads from the journal.
+    hand-over queue it reads from the journal. What comes in while it is far behind is handed to a
+    consumer that can store it before its turn (ahead.py).
 
 After a crash a follower goes on from the consumer's durable cursor, so what the consumer had
 handled but not made durable is handled again.
@@ -25,6 +26,7 @@ import msgspec
 import structlog
 
 from devices.outcome import Outcome
+from ingest.ahead import AheadLane, StoresAhead
 from ingest.backoff import Backoff
 from ingest.decode_stage import DecodeStage
 from ingest.journal import Journal, JournalError
@@ -110,6 +112,8 @@ class FollowerStatus(msgspec.Struct, frozen=True):
         holds: How often it was held since the start, by that word.
         oldest_at: When the oldest message it has not handled began to arrive, milliseconds UTC;
             None: there is none, or the journal cannot tell.
+        ahead: Messages stored before their turn since the start.
+        ahead_failed: How often that failed; what they hold is stored in its turn.
     """
 
     cursor: int
@@ -119,6 +123,8 @@ class FollowerStatus(msgspec.Struct, frozen=True):
     held_by: str = ""
     holds: dict[str, int] = {}
     oldest_at: int | None = None
+    ahead: int = 0
+    ahead_failed: int = 0
 
     def age(self, now: int) -> int:
         """Return how old the oldest message is that waits for it; milliseconds, 0 for none."""
@@ -157,12 +163,19 @@ class Follower:
         self._idled = 0.0
         self._current: tuple[Batch, Sequence[Outcome]] | None = None
         self.position = self.durable = _starting_position(consumer, journal)
+        self._ahead = (
+            AheadLane(consumer, stage.at_hand, head=journal.head)
+            if isinstance(consumer, StoresAhead)
+            else None
+        )
 
     def offer(self, batch: Batch, size: int) -> None:
         """Hand over the batch just journalled, of so many bytes; never blocks."""
         if self._handed_in - self._handed_out < HANDED_OVER:
             self._handed.append((batch, size))
             self._handed_in += size  # Each of the two is changed by one thread only.
+        if self._ahead is not None:
+            self._ahead.offer(batch, size, position=self.position)
         self._offered = batch.last
         self._news.set()
 
@@ -178,6 +191,8 @@ class Follower:
             held_by=self._held_by,
             holds=dict(self._holds),
             oldest_at=self._arrival(position + 1) if pending else None,
+            ahead=self._ahead.stored if self._ahead else 0,
+            ahead_failed=self._ahead.failed if self._ahead else 0,
         )
 
     def _arrival(self, position: int) -> int | None:
@@ -231,6 +246,8 @@ class Follower:
             self._consumer.handle(*self._current)
             self.position = self._current[0].last
             self._current = None
+            if self._ahead is not None:
+                self._ahead.turn(self.position)
         else:
             self._news.wait(IDLE_S)
         if time.monotonic() - self._idled >= IDLE_S:

@@ -136,6 +136,19 @@ class SeriesConsumer:
         self._position = self._written = batch.last
         self._is_behind = len(batch) >= GATHERED
 
+    def ahead(
+        self, positions: Sequence[int], messages: Sequence[Message], outcomes: Sequence[Outcome]
+    ) -> bool:
+        """Store messages before their turn, outside of the books; return whether that was done.
+
+        They are stored again and accounted for in their turn; so is what is refused of them now.
+        """
+        try:
+            self._write(positions, messages, outcomes)
+        except Held:
+            return False
+        return True
+
     def idle(self, frontier: int) -> None:  # noqa: ARG002 - silence is no concern of the store's
         """Replay what somebody asked for, a little at a time; let go of old dead letters.
 

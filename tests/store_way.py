@@ -64,10 +64,10 @@ class StoreWay:
 
     Args:
         folder: Fresh.
-        url: Of the store.
+        url: Of the store; None: the embedded one.
     """
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str | None) -> None:
         self.clock = ManualClock(NOON)
         self.journal = Journal.open(folder / "journal", min_free_bytes=0)
         self._path = folder / "ledger.db"

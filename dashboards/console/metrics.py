@@ -133,6 +133,10 @@ def _followers(status: ServiceStatus) -> Iterable[Metric]:
         "follower_oldest_pending_age_seconds", "Since the oldest came; 0: none.", "follower", age
     )
     yield _gauges("follower_held", "1 while it waits for something.", "follower", held)
+    ahead = {name: one.ahead for name, one in followers.items()}
+    failed = {name: one.ahead_failed for name, one in followers.items()}
+    yield _counters("ahead_messages", "Stored before their turn, too.", "follower", ahead)
+    yield _counters("ahead_failures", "Times that failed.", "follower", failed)
 
 
 def _writes(durations: Mapping[str, Durations]) -> Metric:

@@ -84,6 +84,28 @@ def test_what_a_lying_store_took_is_written_again_and_counted_once(
     assert (books.stored, books.points_accepted, books.balanced) == (4, 4, True)
 
 
+def test_what_is_stored_ahead_is_accounted_for_in_its_turn_only(desk: Desk) -> None:
+    """Ahead no book is kept, whatever the store says; in order the same points come out."""
+    desk.shelf.refuses = lambda point: point.observation.celsius > 40
+    arrived = [Message("d0", b"t 36.5", NOON), Message("d1", b"t 36.5 41.0", NOON + 1)]
+    arrived.append(Message("d2", b"garbage", NOON + 2))
+    outcomes = [decode(position, one) for position, one in enumerate(arrived, 2)]
+    desk.shelf.held = "influxdb answers 503"
+    assert not desk.consumer.ahead([2, 3, 4], arrived, outcomes)
+    desk.shelf.held = ""
+    assert desk.consumer.ahead([2, 3, 4], arrived, outcomes)
+    ahead = desk.shelf.points.copy()
+    assert len(ahead) == 2
+    assert (desk.consumer.cursor(), desk.books.received) == (None, 0)
+    assert dead_letter.letters(desk.path, Selection()) == []
+    desk.handle(b"i")
+    desk.handle(b"t 36.5", b"t 36.5 41.0", b"garbage")
+    assert desk.shelf.points == ahead
+    books = desk.books
+    assert (books.stored, books.dead_open, books.points_accepted) == (1, 2, 2)
+    assert books.balanced
+
+
 def test_a_ledger_that_cannot_be_written_holds(desk: Desk) -> None:
     """A ledger locked by somebody is a wait, not a death, and the batch is counted once."""
     desk.ledger._connection.execute("PRAGMA busy_timeout = 1")

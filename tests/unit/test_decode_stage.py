@@ -103,3 +103,16 @@ def test_what_is_kept_is_bounded() -> None:
     for base, name in ((1, "a"), (4, "a"), (1, "b"), (4, "b")):
         stage.outcomes(Batch(base, messages(range(3))), name)
     assert decode.asked == [1, 2, 3, 4, 5, 6, 1, 2, 3]
+
+
+def test_what_the_leader_had_decoded_is_at_hand_and_stays() -> None:
+    """Looking takes nothing away from the follower behind; what nobody asked for is not decoded."""
+    decode = Counting()
+    stage = DecodeStage(decode, followers=("series", "alerts"))
+    batch = Batch(1, messages(range(3)))
+    assert stage.at_hand(batch) is None
+    led = stage.outcomes(batch, "alerts")
+    assert stage.at_hand(batch) is led
+    assert stage.outcomes(batch, "series") is led
+    assert stage.at_hand(batch) is None
+    assert decode.asked == [1, 2, 3]
