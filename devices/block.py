@@ -41,7 +41,7 @@ class Number(Strict):
     """A number: where it stands, its unit, and which values mean that there is none."""
 
     path: Paths | None = None
-    sum: tuple[str, ...] | None = None
+    sum: Paths | None = None
     unit: str | None = None
     unit_from: Paths | None = None
     absent: tuple[float | str | tuple[float, float], ...] = ()

@@ -10,8 +10,8 @@ from devices.condition import write_tests
 from devices.device_time import Arrival
 from devices.field import compile_fields
 from devices.kind import KINDS, Kind, Values
+from devices.loop import compile_loop, write_guard
 from devices.origin import Origin, write_own_origin
-from devices.path import compile_loop, is_member
 from devices.registry import PlaceKind
 from devices.source import Source, Stand
 
@@ -54,11 +54,7 @@ def write_loop(
     key, item, get = map(source.variable, ("key", "item", "get"))
     if len(patterns) == 1:
         loop = source.name(compile_loop(patterns[0]), "loop")
-        before, _, last = patterns[0].rpartition(".")
-        if last == "*" and is_member(before):  # Mostly there is nothing to loop over.
-            holder = source.variable("holder")
-            source.line(f"{holder} = {stand.get}({before!r})")
-            is_several = f"{holder}.__class__ is list or {holder}.__class__ is dict"
+        if is_several := write_guard(source, patterns[0], stand):
             guarded.enter_context(source.inside(f"if {is_several}:"))
         source.line("several = []")
     else:

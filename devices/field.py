@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from devices.block import Block, Number, Paths, Word
+from devices.loop import compile_loop, write_guard
 from devices.measure import (
     AMBIENT,
     CELSIUS,
@@ -31,6 +32,7 @@ from devices.path import (
     Scope,
     compile_paths,
     is_writable,
+    unless_blank,
     write_get,
     write_raw,
     write_text,
@@ -129,6 +131,15 @@ def _write_rare(read: Reader, source: Source, stand: Stand) -> str:
     return value
 
 
+def _write_sum(path: str, read: Reader, source: Source, stand: Stand) -> str:
+    """Write that a callable reads a sum, where there is something to add."""
+    value = source.variable("value")
+    source.line(f"{value} = None")
+    with source.inside(f"if {write_guard(source, path, stand) or 'True'}:"):
+        source.line(f"{value} = {source.name(read, 'read')}({stand.scope})")
+    return value
+
+
 def _compile_field(name: str, said: Any, names: frozenset[str]) -> Field:
     if name in MEASURES:
         number = said if isinstance(said, Number) else Number(path=said)
@@ -142,7 +153,7 @@ def _compile_field(name: str, said: Any, names: frozenset[str]) -> Field:
 
 def _compile_number(name: str, number: Number, measure: Measure) -> Field:
     get = compile_paths(number.path) if number.path else _compile_sum(number.sum or (), name)
-    where = f"{name}: {number.path or ' + '.join(number.sum or ())}"
+    where = f"{name}: {number.path or number.sum}"
     low, high = number.range or (measure.low, measure.high)
     absent = frozenset(one for one in number.absent if not isinstance(one, tuple))
     gaps = tuple(one for one in number.absent if isinstance(one, tuple))
@@ -156,7 +167,7 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Field:
         if value is None or (absent and _hashable(value) in absent):
             return None
         if not (type(value) is float or type(value) is int):
-            if skips_arrays and isinstance(value, list):
+            if skips_arrays and isinstance(value, list | dict):
                 return None
             value = as_number(value, where)
             if value in absent:
@@ -171,25 +182,35 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Field:
         return _whole(value, where) if is_whole else float(value)
 
     paths = (number.path,) if isinstance(number.path, str) else number.path or ()
-    if paths and is_writable(paths) and not (gaps or unit_from or is_whole):
-        usual = _Usual(paths, conversion, low, high, tuple(absent))
-        return Field(name, partial(_write_number, usual, read))
-    return Field(name, partial(_write_rare, read))
+    is_usual = paths and is_writable(paths) and not (gaps or unit_from or is_whole)
+    usual = _Usual(paths, conversion, low, high, tuple(absent)) if is_usual else None
+    return Field(name, _writer(number, usual, read))
 
 
-def _compile_sum(paths: tuple[str, ...], name: str) -> Getter:
+def _writer(number: Number, usual: _Usual | None, read: Reader) -> Writer:
+    if usual is not None:
+        return partial(_write_number, usual, read)
+    if isinstance(number.sum, str):
+        return partial(_write_sum, number.sum, read)
+    return partial(_write_rare, read)
+
+
+def _compile_sum(paths: Paths, name: str) -> Getter:
+    """Return what adds what is at some paths, or all that one with a star lists.
+
+    Where one is absent there is no sum.
+    """
+    if isinstance(paths, str):
+        loop = compile_loop(paths)
+        return lambda scope: _add([unless_blank(item) for _, item in loop(scope.item)], name)
     getters = tuple(compile_paths(path) for path in paths)
+    return lambda scope: _add([getter(scope) for getter in getters], name)
 
-    def get(scope: Scope) -> float | None:
-        total = 0.0
-        for getter in getters:
-            value = getter(scope)
-            if value is None:
-                return None
-            total += as_number(value, name)
-        return total
 
-    return get
+def _add(values: list[object], name: str) -> float | None:
+    if not values or None in values:
+        return None
+    return sum((as_number(value, name) for value in values), 0.0)
 
 
 def as_number(value: object, where: str) -> float | int:

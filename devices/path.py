@@ -1,9 +1,10 @@
-"""Ways into a decoded payload: paths and loops, compiled once to plain callables.
+"""Ways into a decoded payload: paths, compiled once to plain callables.
 
 A path is keys and array places with dots between (``person.temperatur``, ``Power.0``); ``.`` is
 the whole, a star before the last key is any member (``*.Total_in``), a name in braces is one of the
 topic, and one that begins with ``/`` starts at the payload's root where others start at the loop's
-item. What is not there, and JSON's null, are None: absent. So are the texts in ``BLANK``.
+item. ``*`` alone is any member, whatever its key. What is not there, and JSON's null, are None:
+absent. So are the texts in ``BLANK``.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,9 +19,6 @@ from devices.topic import Names
 
 MAX_ID = 128
 """Characters of a device's, a channel's or an event's id; the registry's column is as long."""
-
-MAX_MEMBERS = 16_384
-"""Members of an object or array that a loop goes through; births of large plants have fewer."""
 
 BLANK = frozenset({"", "-", "--", "---", "nan", "-nan", "NaN"})
 
@@ -41,7 +39,9 @@ Getter = Callable[[Scope], object]
 def compile_path(path: str) -> Getter:
     """Return what gets the value of a path, None where it is absent."""
     if path == "{key}":
-        return lambda scope: _unless_blank(scope.key)
+        return lambda scope: unless_blank(scope.key)
+    if path == "*":
+        return _any_member
     if path.startswith("{"):
         name = path.strip("{}")
         return lambda scope: scope.names.get(name)
@@ -54,13 +54,14 @@ def compile_path(path: str) -> Getter:
     if len(steps) > 1 and not any(step.isdecimal() for step in steps):
         return _member_of_members(steps, of_root=of_root)
     if of_root:
-        return lambda scope: _unless_blank(follow(scope.root, steps))
-    return lambda scope: _unless_blank(follow(scope.item, steps))
+        return lambda scope: unless_blank(follow(scope.root, steps))
+    return lambda scope: unless_blank(follow(scope.item, steps))
 
 
 def is_member(path: str) -> bool:
     """Return whether a path is one key of an object, as nearly all are."""
-    return bool(path) and not (path[0] == "{" or path.isdecimal() or "." in path or "/" in path)
+    is_plain = bool(path) and path != "*" and path[0] != "{" and not path.isdecimal()
+    return is_plain and "." not in path and "/" not in path
 
 
 def write_get(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
@@ -106,7 +107,11 @@ def is_writable(paths: str | Sequence[str]) -> bool:
     several = (paths,) if isinstance(paths, str) else tuple(paths)
     if len(several) == 1:
         several = (several[0].removeprefix("/"),)
-    return all(is_member(key) and key != "*" for path in several for key in path.split("."))
+    steps = [path.split(".") for path in several]
+    return all(
+        is_member(key) and all(is_member(step) or step.isdecimal() for step in deeper)
+        for key, *deeper in steps
+    )
 
 
 def _chains(paths: str | Sequence[str], stand: Stand) -> list[tuple[str, list[str]]]:
@@ -121,7 +126,11 @@ def _write_steps(source: Source, value: str, chain: tuple[str, list[str]]) -> No
     get, (key, *deeper) = chain
     source.line(f"{value} = {get}({key!r})")
     for step in deeper:
-        source.line(f"{value} = {value}.get({step!r}) if {value}.__class__ is dict else None")
+        place = f"{value}.get({step!r}) if {value}.__class__ is dict else"
+        if step.isdecimal():
+            is_there = f"{value}.__class__ is list and len({value}) > {int(step)}"
+            place += f" {value}[{int(step)}] if {is_there} else"
+        source.line(f"{value} = {place} None")
 
 
 def write_text(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
@@ -156,36 +165,6 @@ def compile_paths(paths: str | Sequence[str]) -> Getter:
         return None
 
     return get
-
-
-def compile_loop(pattern: str) -> Callable[[object], list[tuple[str, object]]]:
-    """Return what lists (key, item) of a loop: ``params.switch:*`` or ``*`` or ``readings.*``.
-
-    The star stands for the key, or its rest, of an object's members, or for the place in an
-    array. Where there is neither object nor array, or nothing at all, the loop is empty; of more
-    than :data:`MAX_MEMBERS` it raises DecodeError, TOO_LARGE.
-    """
-    before, _, last = pattern.rpartition(".")
-    steps = tuple(step for step in before.split(".") if step)
-    start, _, end = last.partition("*")
-
-    def loop(root: object) -> list[tuple[str, object]]:
-        holder = follow(root, steps) if steps else root
-        if not isinstance(holder, dict) and not isinstance(holder, list):
-            return []
-        if len(holder) > MAX_MEMBERS:
-            raise DecodeError(DeadLetterReason.TOO_LARGE, f"more than {MAX_MEMBERS} members")
-        if isinstance(holder, dict):
-            if last == "*":
-                return list(holder.items())
-            return [
-                (key[len(start) : len(key) - len(end)], item)
-                for key, item in holder.items()
-                if key.startswith(start) and key.endswith(end)
-            ]
-        return [(str(place), item) for place, item in enumerate(holder)] if last == "*" else []
-
-    return loop
 
 
 def follow(value: object, steps: tuple[str, ...]) -> object:
@@ -296,7 +275,7 @@ def _first_of_any(paths: tuple[str, ...]) -> Getter:
         for member in members:
             if isinstance(member, dict) and not wanted.isdisjoint(member):
                 for key in keys:
-                    value = _unless_blank(member.get(key))
+                    value = unless_blank(member.get(key))
                     if value is not None:
                         return value
         return None
@@ -304,6 +283,13 @@ def _first_of_any(paths: tuple[str, ...]) -> Getter:
     return get
 
 
-def _unless_blank(value: object) -> object:
+def _any_member(scope: Scope) -> object:
+    """Return an object's first value that is not absent; what is no object, itself."""
+    item = scope.item
+    members = item.values() if isinstance(item, dict) else (item,)
+    return next((value for value in map(unless_blank, members) if value is not None), None)
+
+
+def unless_blank(value: object) -> object:
     """Return a value, None for a text that devices send for "nothing"."""
     return None if isinstance(value, str) and value.strip() in BLANK else value

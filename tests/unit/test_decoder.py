@@ -8,6 +8,7 @@ import pytest
 from devices.clock import DAY, MINUTE, parse_rfc3339
 from devices.codecs import CODECS
 from devices.decoder import MAX_PAYLOAD, Decoder
+from devices.loop import MAX_MEMBERS
 from devices.observation import (
     BodySite,
     Crossing,
@@ -17,7 +18,6 @@ from devices.observation import (
     TimeSource,
 )
 from devices.outcome import DeadLetter, DeadLetterReason, Ignored, IgnoredReason, Outcome
-from devices.path import MAX_MEMBERS
 from devices.profile import built_in, load_profile, load_profiles
 from devices.registry import Device, History, Place, PlaceKind, Registry
 
