@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devices.codecs.ble2mqtt import read_lywsd02, read_temperature_measurement_text
+from devices.codecs.bthome import read_advertisement
 from devices.codecs.dlt645 import read_frames
 from devices.codecs.face_terminal import read_wrapped_json
 from devices.codecs.homeassistant import (
@@ -49,6 +50,7 @@ CODECS: dict[str, Codec] = {
     "temperature_measurement": read_temperature_measurement,
     "ble2mqtt_temperature_measurement": read_temperature_measurement_text,
     "ble2mqtt_lywsd02": read_lywsd02,
+    "bluetooth_advertisement": read_advertisement,
     "dlt645": read_frames,
     "isapi_event": read_event,
     "obis": read_telegram,

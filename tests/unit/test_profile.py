@@ -155,8 +155,9 @@ def test_an_odd_block_is_read_as_it_is_written(
 
 
 TOGETHER = Decoder(BUILT_IN, default_zone=ZONE)
-BY_REGISTER = {"tasmota_ir_mlx_forehead"}
-"""Families that speak like another one: only the register tells which a device is."""
+BY_REGISTER = {"tasmota_ir_mlx_forehead": 1, "shelly_ht": 0}
+"""Families that speak like another one: only the register tells which a device is, by the place of
+its name in the topic."""
 
 
 @pytest.mark.parametrize("profile", BUILT_IN, ids=lambda profile: profile.name)
@@ -168,7 +169,7 @@ def test_all_families_together_read_an_example_alike(profile: Profile) -> None:
         said: dict[str, Any] = {"received_at": at, "retained": example.retained}
         outcome = alone.decode(example.topic, example.bytes, descriptions=told(example), **said)
         if profile.name in BY_REGISTER:
-            device = example.topic.split("/")[1]
+            device = example.topic.split("/")[BY_REGISTER[profile.name]]
             said["registry"] = Registry(devices={device: Device(device, profile.name)})
         said["descriptions"] = told(example)
         assert TOGETHER.decode(example.topic, example.bytes, **said) == outcome, example.says
