@@ -1,11 +1,14 @@
 """``make bench``: the whole way through mosquitto, measured from outside; never asserted.
 
+``python -m tests.bench NAME…`` measures some parts only; ``--help`` names them.
+
 CPU is what the operating system charged to the pipeline process, from before the first publish
 until the last point was stored and judged, with every rule on. Broker, store, publisher and service
 share this machine, so rates are lower bounds, and CPU a message is what to compare. Prints a table
-and writes ``build/bench.json``, flat; DESIGN's budgets stand beside what they are for.
+with DESIGN's budgets beside what they are for; all parts write ``build/bench.json``, flat.
 """
 
+import argparse
 import json
 import signal
 import sys
@@ -13,6 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +26,7 @@ from tests.bench.catching_up import catch_up
 from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
 from tests.bench.load import DEVICES, garbage
+from tests.bench.results import BUDGETS, NAMES, Results
 from tests.bench.stand_in import StandIn
 from tests.bench.whole_way import Run, WholeWay
 from tests.servers import InfluxDB, Process, free_port, wait_until
@@ -37,117 +42,43 @@ BUSY_PER_S = 20_000
 PACED_S = 8
 PATIENCE_S = 120
 BUILD = Path("build")
-BUDGETS = {
-    "cpu_us_socket_to_ack_streamed": "<= 3",
-    "messages_per_second_streamed": ">= 200,000",
-    "publish_to_ack_p99_ms": "<= 50",
-    "cpu_us_into_influxdb": "<= 7",
-    "cpu_us_with_rules": "<= 10",
-    "messages_per_second_whole_way_streamed": ">= 60,000",
-    "backlog_working_again_s": "<= 5",
-    "backlog_drained_per_second": ">= 50,000",
-    "publish_to_readable_p99_ms": "<= 1,000",
-    "observation_to_page_p99_ms": "<= 1,000",
-    "demo_console_s": "<= 10",
-    **dict.fromkeys(decoding.names(), "<= 2.5"),
-}
-
-NAMES = (
-    "machine",
-    "python",
-    "background_cpu_percent",
-    "load_average",
-    "python_loop_ns",
-    "messages",
-    *decoding.names(),
-    "cpu_us_socket_to_ack",
-    "messages_per_second_socket_to_ack",
-    "messages_per_second_stock_broker",
-    "percent_delivered_by_stock_broker",
-    "cpu_us_paho",
-    "messages_per_second_paho",
-    "cpu_us_aiomqtt",
-    "messages_per_second_aiomqtt",
-    "cpu_us_socket_to_ack_streamed",
-    "messages_per_second_streamed",
-    "publish_to_ack_p50_ms",
-    "publish_to_ack_p99_ms",
-    "messages_per_second",
-    "cpu_us_into_influxdb",
-    "cpu_us_into_influxdb_user",
-    "cpu_us_into_influxdb_system",
-    "cpu_us_with_rules",
-    "cpu_us_at_20000_per_second",
-    "messages_per_second_of_20000",
-    "publish_to_readable_p50_ms",
-    "publish_to_readable_p99_ms",
-    "observation_to_page_p50_ms",
-    "observation_to_page_p99_ms",
-    "catch_up_per_second",
-    "catch_up_live_readable_s",
-    "peak_mib",
-    "messages_per_second_sqlite",
-    "cpu_us_into_sqlite",
-    "cpu_us_into_sqlite_user",
-    "cpu_us_into_sqlite_system",
-    "peak_mib_sqlite",
-    "cpu_us_of_garbage",
-    "cpu_us_whole_way_streamed",
-    "messages_per_second_whole_way_streamed",
-    "backlog_working_again_s",
-    "backlog_drained_per_second",
-    "cpu_us_point_written_sqlite",
-    "read_last_of_site_ms_sqlite",
-    "read_last_of_device_ms_sqlite",
-    "read_device_day_ms_sqlite",
-    "read_device_month_by_hour_ms_sqlite",
-    "read_grid_day_ms_sqlite",
-    "read_grid_day_by_hour_ms_sqlite",
-    "read_site_month_by_day_ms_sqlite",
-    "read_household_month_ms_sqlite",
-    "points_exported_per_second_sqlite",
-    "cpu_us_point_written_influxdb",
-    "read_last_of_site_ms_influxdb",
-    "read_last_of_device_ms_influxdb",
-    "read_device_day_ms_influxdb",
-    "read_device_month_by_hour_ms_influxdb",
-    "read_grid_day_ms_influxdb",
-    "read_grid_day_by_hour_ms_influxdb",
-    "read_site_month_by_day_ms_influxdb",
-    "read_household_month_ms_influxdb",
-    "points_exported_per_second_influxdb",
-    "points_per_second_into_influxdb",
-    "cpu_us_a_point_into_influxdb",
-    "points_per_second_by_client",
-    "cpu_us_a_point_by_client",
-    "cpu_us_telegraf",
-    "demo_console_s",
-)
-"""What ``build/bench.json`` holds; described in tests/README.md."""
-
-Results = dict[str, float | int | str]
 
 
-def main() -> None:
-    """Measure everything, print the table, write build/bench.json."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is asked for, print a table; of everything, write build/bench.json."""
+    parts = _parser().parse_args(arguments).parts or list(PARTS)
     results: Results = {**describe_machine(), "messages": MESSAGES}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        _say("examples of every family decoded ...")
-        results |= decoding.measure()
-        results |= _measure_intake(folder / "intake")
-        results |= _measure_influxdb(folder / "influxdb")
-        results |= _measure_sqlite(folder / "sqlite")
-        results |= _measure_streamed(folder / "streamed")
-        results |= _measure_reading(folder / "reading")
-        results |= _measure_storing(folder / "storing")
-        results |= _measure_telegraf(folder / "telegraf")
-        results |= _measure_demo(folder / "demo")
-    assert tuple(results) == NAMES
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
+        for name in dict.fromkeys(parts):
+            results |= PARTS[name][1](Path(scratch) / name)
+    if set(parts) == set(PARTS):
+        assert set(results) == set(NAMES), set(results) ^ set(NAMES)
+        BUILD.mkdir(exist_ok=True)
+        (BUILD / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
     for name, value in results.items():
         print(f"{name:<38} {value!s:>12}   {BUDGETS.get(name, '')}".rstrip())
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(len(name) for name in PARTS)
+    listed = "\n".join(f"  {name:<{width}}  {says}" for name, (says, _) in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description="Measure Gatehouse: all parts, or those that are named.",
+        epilog=f"parts:\n{listed}\n\nexample:\n  python -m tests.bench decoding catching_up\n\n"
+        "All parts together take about 25 minutes and write build/bench.json;\n"
+        "tests/README.md says what its names are.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    # Not choices, which refuse that none is named.
+    parser.add_argument("parts", nargs="*", metavar="PART", type=_part, help="what to measure")
+    return parser
+
+
+def _part(name: str) -> str:
+    if name not in PARTS:
+        raise argparse.ArgumentTypeError(f"no part {name!r}; there are {', '.join(PARTS)}")
+    return name
 
 
 def _measure_intake(folder: Path) -> Results:
@@ -207,8 +138,6 @@ def _measure_influxdb(folder: Path) -> Results:
         readable = percentiles(publish_to_readable(way, way.influxdb, per_second=CALM_PER_S))
         _say(f"from a fever to its page at {BUSY_PER_S:,} messages a second ...")
         page = percentiles(observation_to_page(way, per_second=BUSY_PER_S))
-        _say(f"{MESSAGES:,} messages while InfluxDB is away, and its return ...")
-        caught_up, live_s = catch_up(way, way.influxdb, waiting=MESSAGES, per_second=OUTAGE_PER_S)
         return {
             "messages_per_second": round(full.per_second),
             **_cost("into_influxdb", full),
@@ -219,10 +148,26 @@ def _measure_influxdb(folder: Path) -> Results:
             "publish_to_readable_p99_ms": readable[1],
             "observation_to_page_p50_ms": page[0],
             "observation_to_page_p99_ms": page[1],
-            "catch_up_per_second": round(caught_up),
-            "catch_up_live_readable_s": round(live_s, 1),
             "peak_mib": way.peak_mib,
         }
+
+
+def _measure_catching_up(folder: Path) -> Results:
+    with WholeWay(folder, influxdb=True) as way:
+        assert way.influxdb is not None
+        _say(f"{MESSAGES:,} messages while InfluxDB is away, and its return ...")
+        drained, live = catch_up(way, way.influxdb, waiting=MESSAGES, per_second=OUTAGE_PER_S)
+        p50_ms, p99_ms = percentiles(live)
+        return {
+            "catch_up_per_second": round(drained),
+            "catch_up_readable_p50_ms": p50_ms,
+            "catch_up_readable_p99_ms": p99_ms,
+        }
+
+
+def _measure_decoding(_: Path) -> Results:
+    _say("examples of every family decoded ...")
+    return {**decoding.measure()}
 
 
 def _measure_sqlite(folder: Path) -> Results:
@@ -325,6 +270,21 @@ def _answers(port: int) -> bool:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+PARTS: dict[str, tuple[str, Callable[[Path], Results]]] = {
+    "decoding": ("payloads of every family to observations", _measure_decoding),
+    "intake": ("from the socket into the journal and acknowledged", _measure_intake),
+    "influxdb": ("the whole way into InfluxDB, and latencies on it", _measure_influxdb),
+    "catching_up": ("after an outage of InfluxDB, while live data flows", _measure_catching_up),
+    "sqlite": ("the whole way into the embedded store", _measure_sqlite),
+    "streamed": ("the whole way from a stand-in for the broker; a backlog", _measure_streamed),
+    "reading": ("questions to both stores", _measure_reading),
+    "storing": ("points into InfluxDB, beside influxdb-client", _measure_storing),
+    "telegraf": ("Telegraf on the same load, where it is installed", _measure_telegraf),
+    "demo": ("how soon the demo shows its console", _measure_demo),
+}
+"""What is measured, in this order; each is given a folder that does not exist yet."""
 
 
 if __name__ == "__main__":

@@ -133,6 +133,14 @@ class WholeWay:
             background.close()
             probe.close()
 
+    def wait_for_store(self) -> None:
+        """Wait until the store takes what waits for it, after an outage."""
+        wait_until(self._is_storing, seconds=PATIENCE_S, what="the store's return")
+
+    def _is_storing(self) -> bool:
+        status = self._service.status()
+        return status is not None and not status.pipeline.followers["series"].held
+
     def drain(self, *, spare: int) -> float:
         """Wait until no more than ``spare`` messages wait for the store.
 

@@ -14,7 +14,7 @@ from devices.profile import built_in, load_profiles
 from devices.registry import HouseholdState, PlaceKind, ResidentClass, Role
 from ingest.ledger import Ledger
 from ingest.measurement import MEASUREMENTS, TAGS
-from tests.bench.__main__ import NAMES
+from tests.bench.results import NAMES
 from tests.console import make_world
 from tests.docs.documents import read
 
