@@ -37,7 +37,9 @@ def settle(key: str, state: FeverState, said: Attribution, context: Context) -> 
     else:
         ring = readings.insert(state.ring, reading, keep=KEEP, entries=ENTRIES)
     state = msgspec.structs.replace(state, ring=ring)
-    return _take(state, _case(key, reading, said, context), _scale(key, said))
+    case = _case(key, reading, said, context)
+    case = msgspec.structs.replace(case, evidence=case.evidence | {"incident": said.incident})
+    return _take(state, case, _scale(key, said))
 
 
 def _take(state: FeverState, case: Case, scale: int) -> Step[FeverState]:

@@ -35,6 +35,7 @@ MODULES = {
     "dead-letters": "dead_letters",
     "series": "series",
     "incidents": "incidents",
+    "readings": "readings",
     "oncall": "incidents",
     "channels": "incidents",
     "rules": "rules",

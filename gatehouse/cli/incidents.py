@@ -80,7 +80,7 @@ def list_(
 
     Example: gatehouse incidents list --state triggered --json
     """
-    with _opened() as (_, database), database.connect() as connection:
+    with opened() as (_, database), database.connect() as connection:
         found = incidents.find(
             connection,
             state=state,
@@ -102,7 +102,7 @@ def show(incident_id: Case, as_json: AsJson = False) -> None:
 
     Example: gatehouse incidents show 7F3AC
     """
-    with _opened() as (_, database), database.connect() as connection:
+    with opened() as (_, database), database.connect() as connection:
         found = incidents.show(connection, incident_id.upper())
         events = incidents.timeline(connection, found.id)
     if as_json:
@@ -126,10 +126,10 @@ def acknowledge(incident_id: Case, by: By = "") -> None:
     Example: gatehouse incidents acknowledge 7F3AC --by worker-3
     """
     case = incident_id.upper()
-    with _opened() as (settings, database), database.begin() as connection:
+    with opened() as (settings, database), database.begin() as connection:
         now = settings.clock.now()
-        incidents.acknowledge(connection, case, actor=_actor(by), now=now)
-        _record(connection, Action.ACKNOWLEDGED, case, now=now)
+        incidents.acknowledge(connection, case, actor=actor_of(by), now=now)
+        record_act(connection, Action.ACKNOWLEDGED, case, now=now)
 
 
 @_incidents.command("close")
@@ -144,12 +144,12 @@ def close(
     Example: gatehouse incidents close 7F3AC --disposition hospital --by worker-3
     """
     case = incident_id.upper()
-    with _opened() as (settings, database), database.begin() as connection:
+    with opened() as (settings, database), database.begin() as connection:
         now = settings.clock.now()
         incidents.close(
-            connection, case, actor=_actor(by), disposition=disposition, note=note, now=now
+            connection, case, actor=actor_of(by), disposition=disposition, note=note, now=now
         )
-        _record(connection, Action.CLOSED, case, now=now)
+        record_act(connection, Action.CLOSED, case, now=now)
 
 
 @_oncall.command("show")
@@ -163,7 +163,7 @@ def show_on_call(
 
     Example: gatehouse oncall show --at 2020-02-15T03:00:00+08:00
     """
-    with _opened() as (settings, database):
+    with opened() as (settings, database):
         registry = registry_store.load(database)
     try:
         moment = parse_rfc3339(at) if at else settings.clock.now()
@@ -199,7 +199,7 @@ def try_channels(
 
     Example: gatehouse channels test worker-3
     """
-    with _opened() as (settings, database):
+    with opened() as (settings, database):
         addresses = registry_store.load(database).channels(worker)
         channels = open_channels(database, settings.clock)
         text = Texts(settings.language, console_url=settings.page_url).test(worker)
@@ -225,7 +225,8 @@ def try_channels(
 
 
 @contextlib.contextmanager
-def _opened() -> Iterator[tuple[Settings, Engine]]:
+def opened() -> Iterator[tuple[Settings, Engine]]:
+    """Open the state database; what cannot be done to an incident is a failure in its words."""
     settings = load()
     database = open_database(settings)
     try:
@@ -236,7 +237,12 @@ def _opened() -> Iterator[tuple[Settings, Engine]]:
         database.dispose()
 
 
-def _actor(by: str) -> str:
+def actor_of(by: str) -> str:
+    """Return who does it, as the timeline says it.
+
+    Raises:
+        Failure: The name is too long.
+    """
     if len(by) > ACTOR_CHARACTERS:
         raise Failure(f"--by: a name may have {ACTOR_CHARACTERS} characters", code=WRONG_USE)
     return by or _account()
@@ -247,7 +253,7 @@ def _account() -> str:
     return f"cli:{getpass.getuser()}"
 
 
-def _record(connection: Connection, action: Action, case: str, *, now: int) -> None:
+def record_act(connection: Connection, action: Action, case: str, *, now: int) -> None:
     """Write the act into the audit, as the console does, in the act's own transaction."""
     audit.record(connection, action, account=_account(), now=now, about=f"incident:{case}")
 

@@ -26,8 +26,9 @@ from devices.matcher import Matcher
 from devices.observation import Crossing
 from devices.profile import built_in, load_profile
 from devices.registry_store import load
-from tests.console import NOW, PASSWORD, World, a_day_of_fever
+from tests.console import NOW, PASSWORD, SUBJECT, World, a_day_of_fever
 from tests.console import make_world as build
+from tests.family import Family
 
 CANDIDATE = hashlib.sha256(b"plug1").hexdigest()[:16]
 PHONE = {"width": 390, "height": 844}
@@ -213,6 +214,28 @@ def test_a_reading_is_entered_by_hand(world: World, phone: Page) -> None:
     phone.get_by_role("button", name="Send the reading").tap()
     expect(phone.get_by_text("Sent.")).to_be_visible()
     assert [topic for topic, _ in world.published] == ["gatehouse/v1/xhk/hand-1"]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_whose_a_reading_is_is_said_on_the_phone(
+    world: World, chromium: Browser, locale: str
+) -> None:
+    """From the household's case to her watch: two taps and a choice, in both languages."""
+    family = Family(world)
+    with opened(chromium, world, viewport=PHONE, has_touch=True, locale=locale) as context:
+        page = context.new_page()
+        page.goto(f"/incidents/{family.case.id}")
+        sign_in(page, "worker")
+        page.locator("form[action$='/readings'] button").tap()
+        page.get_by_label("37.6 °C").select_option(label="1 · 孙美丽 <Sun>")
+        assert found_by_axe(page) == []
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+        page.locator("main button.big").tap()
+        expect(page.get_by_role("status").first).to_be_visible()
+        hers = family.cases()[f"subject:{SUBJECT}"]
+        expect(page.locator(".timeline .evidence_moved")).to_be_visible()
+        page.goto(f"/incidents/{hers.id}")
+        expect(page.locator(".timeline")).to_contain_text("37.6 °C")
 
 
 def test_essential_forms_work_without_scripts(world: World, chromium: Browser) -> None:

@@ -5,73 +5,25 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from alerts import attribution
 from alerts import incident as incidents
-from alerts.engine import Engine
 from alerts.incident import EventKind, Incident
 from alerts.tables import attribution as answers
-from alerts.thresholds import Thresholds
 from dashboards import account, audit
-from devices import tables
 from devices.clock import MINUTE, wall_now
-from devices.observation import BodySite, Temperature
 from devices.registry import Role
-from devices.registry_store import load
+from gatehouse.console_process import ask_console
 from gatehouse.database import open_database
 from tests.console import NAME, NOW, SUBJECT, World
 from tests.console_http import TOKEN, Open, submit
+from tests.family import FLATMATE, OTHER, Family
 from tests.intake import publish
 from tests.servers import Mosquitto, wait_until
 from tests.service import RunningService
 
-FLATMATE, OTHER = "s-9b02", "孙强"
-DEVICE = "a0:e6:f8:50:72:53"
 SAMPLE = Path("devices/sample_community")
-
-
-class Family:
-    """The flat of the console's community with a second resident, and the engine beside it."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        resident = {"subject": FLATMATE, "external_id": "R-2", "name": OTHER}
-        lives = {"subject": FLATMATE, "since": 0, "household": "h-502"}
-        with world.engine.begin() as connection:
-            connection.execute(insert(tables.resident).values(**resident))
-            connection.execute(insert(tables.residence).values(**lives))
-        registry = load(world.engine)
-        object.__setattr__(world.context, "registry", lambda: registry)
-        self.engine = Engine(
-            database=world.engine,
-            journal="j",
-            registry=lambda: registry,
-            thresholds=Thresholds(),
-            silent_after=lambda _: None,
-            clock=world.clock,
-        )
-        for position, (celsius, minutes) in enumerate(((37.5, 40), (37.6, 25)), start=1):
-            at = NOW - minutes * MINUTE
-            reading = Temperature(
-                device_id=DEVICE,
-                observed_at=at,
-                received_at=at,
-                celsius=celsius,
-                body_site=BodySite.AXILLARY,
-            )
-            self.engine.handle(position, [(reading,)])
-        self.case = self.cases()["household:h-502"]
-
-    def cases(self) -> dict[str, Incident]:
-        """Let the engine hear what was said; return every case by its key."""
-        self.engine.tick(NOW)
-        with self.world.engine.connect() as connection:
-            return {one.key: one for one in incidents.find(connection)}
-
-    def kinds(self, case: str) -> list[EventKind]:
-        with self.world.engine.connect() as connection:
-            return [event.kind for event in incidents.timeline(connection, case)]
 
 
 @pytest.fixture
@@ -232,8 +184,9 @@ async def test_through_the_service_a_tap_becomes_a_watch(
         case = find("household:h-1-102")
         assert case is not None
         address = f"http://127.0.0.1:{service.console_port}"
+        wait_until(lambda: not ask_console(address, seconds=1), seconds=20, what="the console")
         async with httpx.AsyncClient(base_url=address) as client:
-            await submit(client, f"/sign-in/link/{link}")
+            await submit(client, "/sign-in/link", link=link)
             page = await submit(client, f"/incidents/{case.id}/readings")
             form = entries(page)
             (subject,) = re.findall(r'value="resident:([^"]+)">\d · 王芳', page.text)
