@@ -6,6 +6,9 @@ threads may send at once, each over a connection that is kept.
 
 import gzip
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -14,6 +17,7 @@ from influxdb_client import InfluxDBClient
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
+from devices.clock import SECOND, wall_now
 from ingest.influxdb_address import Address
 from ingest.influxdb_refusal import Refusal, read_refusal
 from ingest.refusal import StoreHeld
@@ -164,8 +168,7 @@ class Connection:
             raise StoreHeld(
                 f"{self.name} does not answer ({_first_line(error)}); is it running?"
             ) from error
-        wait = answer.headers.get("Retry-After", "")
-        return _Answer(answer.status, _parsed(said), float(wait) if wait.isdecimal() else 0.0)
+        return _Answer(answer.status, _parsed(said), _wait(answer.headers))
 
     def _trouble(self, status: int, words: str) -> str:
         database = self._address.database
@@ -208,6 +211,31 @@ def _read(answer: BaseHTTPResponse) -> bytes:
         if len(body) > _ANSWER_MAX:
             raise OSError(f"its answer is longer than {_ANSWER_MAX} bytes")
     return bytes(body)
+
+
+def _wait(headers: Mapping[str, str]) -> float:
+    """Return for how many seconds a server wants to be left alone; 0: it does not say.
+
+    A date is taken by the server's clock where its answer tells it, else by ours. Source: RFC 9110,
+    10.2.3 and 6.6.1.
+    """
+    said = headers.get("Retry-After", "")
+    if said.isdecimal():
+        return float(said)
+    until = _moment(said)
+    if until is None:
+        return 0.0
+    now = _moment(headers.get("Date", "")) or datetime.fromtimestamp(wall_now() / SECOND, UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _moment(date: str) -> datetime | None:
+    """Return the moment of an HTTP date; None where it is none."""
+    try:
+        said = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return None
+    return said if said.tzinfo else said.replace(tzinfo=UTC)
 
 
 def _parsed(body: bytes) -> Any:

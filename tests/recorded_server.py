@@ -127,7 +127,9 @@ class RecordedServer:
 def _give(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
     time.sleep(answer.after)
     body = answer.body.encode()
-    handler.send_response(answer.status)
+    handler.send_response_only(answer.status)
+    if "Date" not in dict(answer.headers):
+        handler.send_header("Date", handler.date_time_string())
     for name, value in answer.headers:
         handler.send_header(name, value)
     if answer.status != 204:

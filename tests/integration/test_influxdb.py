@@ -185,12 +185,28 @@ def test_only_204_is_accepted_and_only_influxdb_may_refuse(
     assert "t0k" not in str(held.value)
 
 
-@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("Fri, 31 Dec 1999 23:59:59 GMT", 0.0)])
+@pytest.mark.parametrize(
+    ("said", "now", "seconds"),
+    [
+        ("7", None, 7.0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:58:29 GMT", 90.0),
+        ("Friday, 31-Dec-99 23:59:59 GMT", "Fri Dec 31 23:58:29 1999", 90.0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", None, 0.0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "some day", 0.0),
+        ("soon", None, 0.0),
+        ("-7", None, 0.0),
+        ("", None, 0.0),
+    ],
+)
 def test_a_server_says_how_long_to_leave_it_alone(
-    said: str, seconds: float, tmp_path: Path
+    said: str, now: str | None, seconds: float, tmp_path: Path
 ) -> None:
-    """The seconds of Retry-After come with what is held; a date there is left out."""
-    busy = Answer(429, '{"message":"slow down"}', (("Retry-After", said),))
+    """The seconds of Retry-After come with what is held, or until its date by the server's clock.
+
+    A date that is over, or no date at all, asks for nothing.
+    """
+    headers = (("Retry-After", said), *([("Date", now)] if now else []))
+    busy = Answer(429, '{"message":"slow down"}', headers)
     with RecordedServer(busy) as recorded, pytest.raises(StoreHeld) as held:
         write_to(recorded, tmp_path, INFLUXDB_2)
     assert held.value.retry_after == seconds
