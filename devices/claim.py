@@ -81,13 +81,18 @@ class Claims:
 
 
 def _registered_first(claims: tuple[Claim, ...], registry: Registry) -> tuple[Claim, ...]:
-    if len(claims) < 2:
-        return claims
-    device = registry.device(claims[0][1].get("device", ""))
-    if device is None or device.profile == claims[0][0].profile:
+    """Return who reads a topic: first the family that its device is registered with.
+
+    Those that look at any topic are for devices that nobody has registered.
+    """
+    device = registry.device(claims[0][1].get("device", "")) if claims else None
+    if device is None:
         return claims
     own = tuple(claim for claim in claims if claim[0].profile == device.profile)
-    return own + claims if own else claims
+    if not own:
+        return claims
+    named = (claim for claim in claims if claim[0].is_resolved or not claim[0].any_topic)
+    return own + tuple(claim for claim in named if claim[0].profile != device.profile)
 
 
 def _keep(known: _Known, topic: str, claims: tuple[Claim, ...]) -> None:

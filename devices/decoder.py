@@ -157,6 +157,7 @@ def _read(
     """Return what the first claim gives whose conditions hold."""
     codec: Codec | None = None
     document: object = None
+    refused: tuple[Codec, ...] = ()
     problem: tuple[str, DecodeError] | None = None
     for reader, names in claims:
         if reader.takes_all:
@@ -167,15 +168,16 @@ def _read(
                     continue
                 raise DecodeError(DeadLetterReason.EMPTY)
             if reader.parse is not codec:
+                if reader.parse in refused:
+                    continue
                 codec = reader.parse
                 try:
-                    document, unreadable = codec(payload), False
+                    document = codec(payload)
                 except DecodeError as error:
-                    unreadable = True
+                    refused, codec = (*refused, codec), None
                     if not reader.any_topic:
                         problem = problem or (reader.profile, error)
-            if unreadable:
-                continue
+                    continue
         outcome = reader.read(document, names, arrival)
         if outcome is not None:
             return outcome

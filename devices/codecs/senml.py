@@ -95,6 +95,8 @@ def read_pack(payload: bytes) -> dict[str, Any]:
 
 
 def _read_json(payload: bytes) -> list[_Record]:
+    if not payload.lstrip().startswith(b"["):
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, "no SenML pack")
     try:
         pack = _decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

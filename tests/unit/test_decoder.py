@@ -389,6 +389,14 @@ def test_a_claimed_topic_is_not_blamed_on_who_may_be_asked_of_any() -> None:
     assert "senml" not in other.detail
 
 
+def test_a_registered_device_is_read_by_families_that_name_its_topic() -> None:
+    """Those that look at any topic are for devices that nobody has registered."""
+    plug = registered(("plug", "zigbee2mqtt_plug"))
+    assert isinstance(decode("zigbee2mqtt/plug", PACK), tuple)
+    outcome = decode("zigbee2mqtt/plug", PACK, registry=plug)
+    assert reason(outcome) is DeadLetterReason.MISSING_FIELD
+
+
 def test_who_posts_a_pack_speaks_for_itself_only() -> None:
     """The credential's device, whatever the names in the pack say."""
     outcome = decode("http/t-17", PACK, registry=registered(("t-17", "senml_json")))
