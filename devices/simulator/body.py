@@ -39,6 +39,7 @@ _COLD_DEVIATION = ((0, 1.45), (5, 0.79), (60, 0.24))
 """Minutes after coming in from -5.5 to 0 °C, mean and deviation: Dzien 2020
 (10.1007/s00508-020-01754-2)."""
 _COLD_FROM = 29.0
+"""In the cold a reading says so little that some of the healthy read as feverish, too."""
 
 
 def baseline(years: int, random: Random) -> float:
@@ -107,7 +108,7 @@ def skin(
     spread = _between(_COLD_DEVIATION, minutes_inside) ** 2 - BY_PERSON * DEVIATION**2
     mean = (1 - cold) * warm_mean + cold * cold_mean
     reading = random.gauss(mean, (1 - cold) * _SKIN_NOISE + cold * math.sqrt(max(spread, 0.0)))
-    return min(max(reading, _COLD_FROM), FEVER_TO if fever else SKIN_TO)
+    return min(max(reading, _COLD_FROM), FEVER_TO)
 
 
 def _between(points: tuple[tuple[float, float], ...], at: float) -> float:

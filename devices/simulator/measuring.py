@@ -6,6 +6,7 @@ compliance, by default Facente's (2021, 2,912 people: 61.6 %).
 
 from collections.abc import Iterator
 from random import Random
+from typing import NamedTuple
 
 from devices.clock import DAY, HOUR, MINUTE
 from devices.registry import HouseholdState
@@ -29,6 +30,14 @@ _LAST_DAYS = 2 * DAY
 _LAST_PERCENT = 12
 
 
+class Measurement(NamedTuple):
+    """When who is measured at home, and what is read; degrees Celsius in the armpit."""
+
+    at: int
+    person: Person
+    celsius: float
+
+
 def readings(community: Community, day: int) -> Iterator[Event]:
     """Yield a day's readings of every home thermometer, and its battery once a day."""
     for home in community.homes:
@@ -36,20 +45,26 @@ def readings(community: Community, day: int) -> Iterator[Event]:
             yield from _home_readings(community, home, home.thermometer, day)
 
 
-def _home_readings(community: Community, home: Home, thermometer: str, day: int) -> Iterator[Event]:
+def measured(community: Community, home: Home, day: int) -> Iterator[Measurement]:
+    """Yield who of a household is measured on a day, and what is read, but for what is told."""
     random = community.random("measuring", home.id, day)
     midnight, plan = community.midnight(day), community.plan
-    death = plan.deaths.get(thermometer)
-    exact = [midnight + reading.at for reading in plan.exact_readings(home, day)]
+    told = {reading.at < _NOON for reading in plan.exact_readings(home, day)}
     for window, (earliest, likeliest, latest) in zip(WINDOWS, HOURS, strict=True):
         at = midnight + round(random.triangular(earliest, latest, likeliest) * HOUR)
-        is_told = any((time - midnight < _NOON) is (window == WINDOWS[0]) for time in exact)
-        for when, celsius in _window(community, home, day, window, at, random):
-            is_charged = death is None or when < death
-            if is_charged and not is_told and plan.is_at_home(home, when):
-                reading = wire.home_thermometer(thermometer, celsius, local(when))
-                yield publish(when, reading, retain=True)
-    at = midnight + round(random.uniform(18.1, 21.9) * HOUR)
+        for one in _window(community, home, day, window, at, random):
+            if (window == WINDOWS[0]) not in told and plan.is_at_home(home, one.at):
+                yield one
+
+
+def _home_readings(community: Community, home: Home, thermometer: str, day: int) -> Iterator[Event]:
+    death = community.plan.deaths.get(thermometer)
+    for one in measured(community, home, day):
+        if death is None or one.at < death:
+            reading = wire.home_thermometer(thermometer, one.celsius, local(one.at))
+            yield publish(one.at, reading, retain=True)
+    random = community.random("battery", thermometer, day)
+    at = community.midnight(day) + round(random.uniform(18.1, 21.9) * HOUR)
     if day >= 0 and (death is None or at < death):
         percent = battery_percent(community, thermometer, at)
         yield publish(at, wire.thermometer_battery(thermometer, percent), retain=True)
@@ -57,29 +72,28 @@ def _home_readings(community: Community, home: Home, thermometer: str, day: int)
 
 def _window(
     community: Community, home: Home, day: int, window: Window, at: int, random: Random
-) -> Iterator[tuple[int, float]]:
-    """Yield when who of a household measures, one after the other, and what is read."""
-    missing = community.plan.not_measuring(day, window)
-    ill = community.plan.ill(day)
-    again: list[tuple[int, float]] = []
+) -> Iterator[Measurement]:
+    """Yield a household's turns, one after the other; then those who are measured again."""
+    missing, ill = community.plan.not_measuring(day, window), community.plan.ill(day)
+    again: list[Measurement] = []
     for person in home.people:
         at += round(random.uniform(3, 8) * MINUTE)
-        illness = ill.get(person.id)
+        illness, chance = ill.get(person.id), random.random()
         celsius = reading_of(community, person, at, random, illness)
-        chance = random.random()
         if missing is not None:
             is_done = home.id not in missing
         else:
             compliance = community.scenario.shares.compliance
-            is_done = chance < (_ILL_COMPLIANCE if illness else compliance)
+            is_done = chance < (max(compliance, _ILL_COMPLIANCE) if illness else compliance)
         if is_done:
-            yield at, celsius
+            yield Measurement(at, person, celsius)
             if illness and celsius >= FEVER and random.random() < _MEASURES_AGAIN:
                 later = at + round(random.uniform(*_AGAIN_AFTER) * MINUTE)
-                again.append((later, reading_of(community, person, later, random, illness)))
-    for later, celsius in again:
-        at = max(later, at + 3 * MINUTE)
-        yield at, celsius
+                second = reading_of(community, person, later, random, illness)
+                again.append(Measurement(later, person, second))
+    for one in again:
+        at = max(one.at, at + 3 * MINUTE)
+        yield Measurement(at, one.person, one.celsius)
 
 
 def reading_of(
