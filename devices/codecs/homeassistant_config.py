@@ -2,8 +2,9 @@
 
 Of sensors with a temperature, power, energy or battery, their state topic, unit, and where the
 value stands; of devices, where they say that they are there. All else is left aside.
-Source: Home Assistant documentation, integrations MQTT (discovery), sensor.mqtt;
-core/components/mqtt/abbreviations.py.
+Source: home-assistant/home-assistant.io source/_integrations/mqtt.markdown, sensor.mqtt.markdown;
+home-assistant/core homeassistant/components/mqtt/abbreviations.py, discovery.py and
+components/sensor/const.py (units and state classes of a class).
 """
 
 import re
@@ -44,7 +45,7 @@ _LONG = {
 _UNITS = {
     "temperature": frozenset({"°C", "℃", "°F", "K", "C", "F"}),
     "power": frozenset({"W", "kW", "MW", "mW"}),
-    "energy": frozenset({"Wh", "kWh", "MWh"}),
+    "energy": frozenset({"mWh", "Wh", "kWh", "MWh", "J"}),
     "battery": frozenset({"%"}),
 }
 _CLASS_OF_UNIT = {"°C": "temperature", "℃": "temperature", "°F": "temperature"}
@@ -193,8 +194,9 @@ def _spelt_out(said: Mapping[str, Any], base: object = None) -> dict[str, Any]:
         for name, value in spelt.items():
             if isinstance(value, str) and name.endswith("topic"):
                 spelt[name] = _based(value, base)
-            elif name == "availability" and isinstance(value, list):
-                spelt[name] = [_spelt_out(one, base) for one in value if isinstance(one, Mapping)]
+            elif name == "availability":
+                several = value if isinstance(value, list) else [value]
+                spelt[name] = [_spelt_out(one, base) for one in several if isinstance(one, Mapping)]
     return spelt
 
 

@@ -1,7 +1,8 @@
 """SenML packs, JSON or CBOR, resolved: every record with its own name, unit, time and value.
 
-Source: RFC 8428, sections 4 (labels, resolving), 4.6 (records in CBOR), 6 (CBOR labels), and
-RFC 9039, section 3 (device URNs).
+Source: RFC 8428, sections 4 (labels, resolving; 4.5.4: a missing value or sum counts as zero where
+there is a base of it), 4.6 (records in CBOR), 6 (CBOR labels), as core-wg/senml-spec
+draft-ietf-core-senml.md; and RFC 9039, section 3 (device URNs).
 """
 
 import re
@@ -156,6 +157,11 @@ def _has_value(record: _Record) -> bool:
     return any(value is not None for value in values)
 
 
+def _has_other(record: _Record) -> bool:
+    """Return whether a record has a text, a truth value or data in the place of a number."""
+    return any(value is not None for value in (record.vs, record.vb, record.vd))
+
+
 def _resolve(record: _Record, bases: _Bases) -> dict[str, Any]:
     """Return what a record says, the base fields of it and those before it taken into account."""
     if record.bver > VERSION:
@@ -163,10 +169,11 @@ def _resolve(record: _Record, bases: _Bases) -> dict[str, Any]:
     _keep_bases(record, bases)
     unit = record.u or bases.bu or ""
     resolved: dict[str, Any] = {}
-    if record.v is not None:
-        resolved[unit] = record.v + (bases.bv or 0.0)
-    if record.s is not None:
-        resolved[f"∫{unit}"] = record.s + (bases.bs or 0.0)
+    has_sum = record.s is not None or (bases.bs is not None and _has_value(record))
+    if record.v is not None or (has_sum and bases.bv is not None and not _has_other(record)):
+        resolved[unit] = (record.v or 0.0) + (bases.bv or 0.0)
+    if has_sum:
+        resolved[f"∫{unit}"] = (record.s or 0.0) + (bases.bs or 0.0)
     thing, quantity = _split(bases.bn or "", record.n)
     resolved["thing"], resolved["quantity"] = thing, quantity or unit
     resolved["channel"] = "" if quantity in _SAYS_NO_MORE else quantity

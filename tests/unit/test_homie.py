@@ -85,9 +85,32 @@ def test_a_device_that_nobody_registered_is_told_as_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "document",
-    ["[]", "7", '{"nodes":[]}', '{"nodes":{"n":7}}', '{"nodes":{"n":{"properties":[]}}}', "{"],
+    "broken",
+    ["7", '{"properties":[]}', '{"properties":{"p":7}}', '{"properties":{"p":{"unit":["W"]}}}'],
 )
+def test_what_is_no_node_or_property_takes_nothing_else_away(broken: str) -> None:
+    """The convention asks to leave out what is illegal and to keep the rest."""
+    known = '"n":{"properties":{"power":{"unit":"kW"}}}'
+    said = Remembered()
+    messages = [
+        ("homie/5/d/$description", f'{{"nodes":{{"odd":{broken},{known}}}}}'),
+        ("homie/5/d/n/power", "0.5"),
+    ]
+    [found] = hears(said, *messages)  # type: ignore[misc]
+    assert found.power_w == 500.0
+
+
+def test_what_can_be_set_no_more_is_a_measurement_again() -> None:
+    """The newest attribute counts."""
+    said = Remembered()
+    first = [("homie/d/n/temperature/$unit", "°C"), ("homie/d/n/temperature/$settable", "true")]
+    reading = ("homie/d/n/temperature", "21")
+    assert hears(said, *first, reading) == Ignored(IgnoredReason.OTHER_CONTENT)
+    [room] = hears(said, ("homie/d/n/temperature/$settable", "false"), reading)  # type: ignore[misc]
+    assert room.celsius == 21.0
+
+
+@pytest.mark.parametrize("document", ["[]", "7", '{"nodes":[]}', "{"])
 def test_nonsense_is_no_description(document: str) -> None:
     """It is a dead letter, and keeps nothing."""
     said = Remembered()

@@ -31,7 +31,7 @@ def refusal(payload: bytes) -> DeadLetterReason:
 
 
 def test_base_fields_hold_for_their_record_and_those_after_it() -> None:
-    """Name, time, unit, value and sum; each may change on the way."""
+    """Name, time, unit, value and sum; each may change on the way. A missing sum counts as zero."""
     first, second, third = read(
         {"bn": "a:", "bt": 1e9, "bu": "Cel", "bv": 20, "bs": 5, "n": "x", "t": 1, "v": 1.5, "s": 2},
         {"n": "y", "v": 0},
@@ -40,8 +40,18 @@ def test_base_fields_hold_for_their_record_and_those_after_it() -> None:
     a, b = {"thing": "a"}, {"thing": "b"}
     x, y = {"quantity": "x", "channel": "x"}, {"quantity": "y", "channel": "y"}
     assert first == {**a, **x, "time": 1e9 + 1, "Cel": 21.5, "∫Cel": 7}
-    assert second == {**a, **y, "time": 1e9, "Cel": 20}
-    assert third == {**b, **x, "time": 1e9 - 1, "W": 3}
+    assert second == {**a, **y, "time": 1e9, "Cel": 20, "∫Cel": 5}
+    assert third == {**b, **x, "time": 1e9 - 1, "W": 3, "∫W": 5}
+
+
+def test_a_base_value_counts_where_only_a_sum_is_said() -> None:
+    """Not where a text stands in its place, nor in a record that says nothing."""
+    said, text, bases = read(
+        {"bn": "a:", "bu": "W", "bv": 200, "n": "x", "s": 2}, {"n": "y", "vs": "on", "s": 1}, {}
+    )
+    assert (said["W"], said["∫W"]) == (200, 2)
+    assert ("W" in text, text["∫W"]) == (False, 1)
+    assert not {"W", "∫W"} & set(bases)
 
 
 @pytest.mark.parametrize(
