@@ -124,7 +124,8 @@ class Plan:
             {one.name: homes[one.number - 1] for one in scenario.household} if is_told else {}
         )
         self._living = [home for home in homes if home.state is HouseholdState.OCCUPIED]
-        self._people = [(home, person) for home in self._living for person in home.people]
+        self._free = self._unnamed(self._living)
+        self._people = [(home, person) for home in self._free for person in home.people]
         self._gateways = sorted({home.meter.gateway for home in homes if home.meter.gateway})
         self.clock_faults = self._find_clock_faults(site)
         self.deaths = self._find_deaths()
@@ -152,13 +153,13 @@ class Plan:
 
     def _ill(self, day: int) -> Mapping[str, Illness]:
         """Return who is ill at some time of a day, by the person's id."""
-        chance = self._since(day, _LONGEST_FEVER, self._fevers_of_day)
+        chance = self._since(day, _LONGEST_FEVER, self._new_fevers)
         told = [self._told_fever(one) for one in self._all(Fever)]
         return {one.person.id: one for one in self._of_day(day, (*chance, *told))}
 
     def _away(self, day: int) -> Mapping[str, Stay]:
         """Return which households nobody is in at some time of a day, unregistered, by id."""
-        chance = self._since(day, _LONGEST_ABSENCE, self._absences_of_day)
+        chance = self._since(day, _LONGEST_ABSENCE, self._new_absences)
         told = [self._stay(one, one.lasts_days) for one in self._all(Away)]
         return {one.home.id: one for one in self._of_day(day, (*chance, *told))}
 
@@ -218,6 +219,18 @@ class Plan:
         for before in range(max(self._first_day, day - longest), day + 1):
             yield from begun_on(before)
 
+    def _new_fevers(self, day: int) -> list[Illness]:
+        """Return who falls ill on a day, of those who have not just been ill."""
+        before = self._since(day - 1, _LONGEST_FEVER - 1, self._fevers_of_day)
+        recent = {one.person.id for one in before}
+        return [one for one in self._fevers_of_day(day) if one.person.id not in recent]
+
+    def _new_absences(self, day: int) -> list[Stay]:
+        """Return who leaves on a day, of those who have not just left."""
+        before = self._since(day - 1, _LONGEST_ABSENCE - 1, self._absences_of_day)
+        recent = {one.home.id for one in before}
+        return [one for one in self._absences_of_day(day) if one.home.id not in recent]
+
     def _of_day(self, day: int, some: Iterable[L]) -> Iterator[L]:
         begin, end = self.midnight(day), self.midnight(day + 1)
         return (one for one in some if one.begins < end and begin < one.ends)
@@ -235,7 +248,7 @@ class Plan:
     def _absences_of(self, day: int) -> list[Stay]:
         stream, chance = self._stream("leaving", day), self.scenario.shares.leaving_per_1000_days
         found = []
-        for home in _some(self._living, chance / 1_000, stream):
+        for home in _some(self._free, chance / 1_000, stream):
             begins = self.midnight(day) + round(stream.uniform(8, 18) * HOUR)
             found.append(Stay(home, begins, begins + round(stream.uniform(*_AWAY_DAYS) * DAY)))
         return found
@@ -308,7 +321,7 @@ class Plan:
     def _find_deaths(self) -> dict[str, int]:
         """Return when batteries die, by device."""
         stream, share = self._stream("batteries"), self.scenario.shares.low_batteries
-        measuring = self._unnamed(home for home in self._living if home.thermometer)
+        measuring = [home for home in self._free if home.thermometer]
         deaths = {
             home.thermometer or "": self.midnight(2) + round(stream.uniform(0, 12) * HOUR)
             for home in _some(measuring, share, stream)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from devices.clock import HOUR, MINUTE
 from devices.decoder import Decoder
 from devices.observation import Crossing, Temperature
 from devices.outcome import DeadLetter
@@ -105,10 +106,10 @@ def test_a_scenario_is_the_same_for_one_seed(name: str) -> None:
     """Same seed, same bytes, wherever it is taken up; another seed is another life."""
     scenario = load_scenario(name)
 
-    def life(since_hour: int, **more: int) -> list[Event]:
-        community = build_community(scenario, households=24, has_history=False, **more)
+    def life(since_hour: int, seed: int = SEED) -> list[Event]:
+        community = build_community(scenario, seed=seed, households=24, has_history=False)
         since, until = community.midnight(3), community.midnight(4)
-        return [e for e in events(community, since + since_hour * 3_600_000, until)]
+        return list(events(community, since + since_hour * HOUR, until))
 
     assert life(0)[-500:] == life(12)[-500:]
     assert life(12) != life(12, seed=7)
@@ -133,8 +134,8 @@ def test_twelve_households_have_not_measured_by_eleven() -> None:
     community = build_community(load_scenario("morning_round"), has_history=False)
     morning = events(
         community,
-        community.midnight(1) + 6 * 3_600_000,
-        community.midnight(1) + 11 * 3_600_000 + 30 * 60_000,
+        community.midnight(1) + 6 * HOUR,
+        community.midnight(1) + 11 * HOUR + 30 * MINUTE,
     )
     heard = {e.topic.split("/")[0] for e in morning if "HealthThermometer" in e.topic}
     facts = truth(community, community.midnight(1), community.midnight(2))
@@ -145,7 +146,7 @@ def test_twelve_households_have_not_measured_by_eleven() -> None:
 
 
 def test_guns_in_the_cold_read_low(decoder: Decoder) -> None:
-    """At the checkpoint of a cold snap foreheads read some three degrees below those of the demo."""
+    """At the checkpoint of a cold snap foreheads read three degrees below the demo's."""
     means = {}
     for name in ("cold_snap", "fever_evening"):
         community = small(name)
