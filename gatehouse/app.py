@@ -189,7 +189,9 @@ class Service:
             clock=self._clock,
             policies=settings.escalation,
         )
-        self._ledger = Ledger.open(settings.data_dir / LEDGER)
+        self._ledger = Ledger.open(
+            settings.data_dir / LEDGER, begins=(self._journal.id, self._journal.base - 1)
+        )
         stack.callback(self._ledger.close)
         store = open_series(settings)
         stack.callback(store.close)

@@ -16,7 +16,8 @@ class Books(msgspec.Struct, frozen=True):
     """One moment of the series follower.
 
     Attributes:
-        received: Positions the journal has given.
+        received: Positions the journal has given, since the account began: all of them, unless a
+            ledger was damaged.
         stored: Messages whose points the store has accepted, all of them.
         ignored: Messages that are knowingly nothing, by reason.
         dead_open: Dead letters that wait for a person.
@@ -82,21 +83,21 @@ def balance(account: Account, *, head: int, letters_missing: int = 0) -> Books:
             accounted for more since it was asked, the ledger knows better.
         letters_missing: How many open dead letters were missing when that was last looked at.
     """
-    received = max(head, account.position)
     counters = account.counters
+    given = max(head, account.position)
     dead = _by_reason(counters, _DEAD)
     replayed = counters.get("dead_replayed", 0)
     discarded = counters.get("dead_discarded", 0)
     expired = counters.get("expired", 0)
     return Books(
-        received=received,
+        received=given - counters.get("begun", 0),
         stored=counters.get("stored", 0),
         ignored=_by_reason(counters, _IGNORED),
         dead_open=sum(dead.values()) - replayed - discarded - expired,
         dead_discarded=discarded,
         expired=expired,
         lost=counters.get("lost", 0),
-        pending=received - account.position,
+        pending=given - account.position,
         dead=dead,
         dead_replayed=replayed,
         points_encoded=counters.get("points_encoded", 0),

@@ -27,7 +27,13 @@ import structlog
 
 from devices.description import DescriptionsAway, Said
 from ingest.journal_room import MIB
-from ingest.ledger_file import connect, connect_durably, transaction
+from ingest.ledger_file import (
+    connect,
+    connect_durably,
+    expect_whole,
+    tells_damage,
+    transaction,
+)
 from ingest.letter_file import set_aside
 
 NAME = "descriptions.db"
@@ -78,6 +84,7 @@ class DescriptionStore:
         base: Callable[[], int] = lambda: 0,
         max_rows: int = MAX_ROWS,
         max_bytes: int = MAX_BYTES,
+        path: Path | None = None,
     ) -> None:
         """Take a connection over; :meth:`close` closes it.
 
@@ -86,16 +93,16 @@ class DescriptionStore:
             base: The journal's first position.
             max_rows: How many descriptions are kept.
             max_bytes: How much they may take, roughly.
+            path: Of the file, to be begun anew when it is damaged; None: it is in memory.
         """
         self._connection = connection
+        self._path = path
         self._base = base
         self._max_rows, self._max_bytes = max_rows, max_bytes
         self._lock = threading.RLock()
         self._known: dict[Owner, _Known] = {}
         self._known_bytes = 0
-        self._families = {row[0] for row in self._query("SELECT DISTINCT family FROM description")}
-        totals = "SELECT count(*), coalesce(sum(size), 0) FROM description"
-        ((self._rows, self._bytes),) = self._query(totals)
+        self._recount()
 
     @classmethod
     def open(cls, path: Path, *, base: Callable[[], int] = lambda: 0) -> Self:
@@ -106,13 +113,12 @@ class DescriptionStore:
             sqlite3.OperationalError: It cannot be opened now.
         """
         try:
-            return cls(_connected(path), base=base)
+            return cls(_connected(path), base=base, path=path)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
-            kept_as = set_aside(path)
-            log.error("descriptions_damaged", why=str(error), kept_as=kept_as.name)
-            return cls(_connected(path), base=base)
+            _set_aside(path, error)
+            return cls(_connected(path), base=base, path=path)
 
     @classmethod
     def copy(cls, path: Path) -> Self:
@@ -132,18 +138,18 @@ class DescriptionStore:
         """Return the newest that was said at or before a position; None for no end: the newest.
 
         Raises:
-            DescriptionsAway: The disk refuses.
+            DescriptionsAway: The disk refuses, or the file was damaged.
         """
         if family not in self._families:
             return None
-        with self._lock, _waited_for():
+        with self._lock, self._waited_for():
             return _newest(self._of((family, owner)).get(key, ()), until)
 
     def members(self, family: str, owner: str, *, until: int | None) -> dict[str, Said]:
         """Return the same for every key of an owner."""
         if family not in self._families:
             return {}
-        with self._lock, _waited_for():
+        with self._lock, self._waited_for():
             found = self._of((family, owner))
             newest = ((key, _newest(said, until)) for key, said in found.items())
             return {key: said for key, said in newest if said is not None}
@@ -158,7 +164,7 @@ class DescriptionStore:
         Raises:
             DescriptionsAway: Nothing was kept; the same may be tried again.
         """
-        with self._lock, _waited_for():
+        with self._lock, self._waited_for():
             try:
                 with transaction(self._connection):
                     for row in rows:
@@ -228,22 +234,29 @@ class DescriptionStore:
         return known
 
     def _recount(self) -> None:
-        """Forget what may not have been kept."""
+        """Forget what may not have been kept; look at what is."""
         self._known, self._known_bytes = {}, 0
+        self._families = {row[0] for row in self._query("SELECT DISTINCT family FROM description")}
         totals = "SELECT count(*), coalesce(sum(size), 0) FROM description"
         ((self._rows, self._bytes),) = self._query(totals)
 
+    @contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        """Turn a disk that refuses into something to wait for; begin a damaged file anew first."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if self._path is not None and tells_damage(error):
+                self._connection.close()
+                _set_aside(self._path, error)
+                self._connection = _connected(self._path)
+                self._recount()
+            elif not isinstance(error, sqlite3.OperationalError):
+                raise
+            raise DescriptionsAway(f"descriptions cannot be read or written: {error}") from error
+
     def _query(self, query: str, *values: object) -> list[Any]:
         return self._connection.execute(query, values).fetchall()
-
-
-@contextmanager
-def _waited_for() -> Iterator[None]:
-    """Turn a disk that refuses into something to wait for."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise DescriptionsAway(f"descriptions cannot be read or written: {error}") from error
 
 
 def _newest(said: Sequence[Said], until: int | None) -> Said | None:
@@ -251,19 +264,18 @@ def _newest(said: Sequence[Said], until: int | None) -> Said | None:
     return said[place - 1] if place else None
 
 
+def _set_aside(path: Path, damage: sqlite3.DatabaseError) -> None:
+    kept_as = set_aside(path)
+    log.error("descriptions_damaged", why=str(damage), kept_as=kept_as.name)
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     connection = connect_durably(path, newest=FORMAT)
     try:
         connection.execute(_SCHEMA)
         connection.execute(f"PRAGMA user_version = {FORMAT}")
-        _check(connection)
+        expect_whole(connection)
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if problem != "ok":
-        raise sqlite3.DatabaseError(problem)

@@ -10,7 +10,9 @@ After a crash before the commit the batch is written to the store again, which c
 there; its letters are taken back and put again; and it is counted once.
 A letters' file that is damaged, or was deleted or replaced, keeps nothing from starting or going
 on: one that is damaged is set aside, another begins, what was open in the old one counts as
-expired, and the log tells it as an error.
+expired, and the log tells it as an error. A ledger that is damaged ends the service, with a
+sentence; the next start sets it aside and accounts anew for what the journal still holds, which is
+stored again, as the same points. Of what was before only the letters' file tells.
 
 One process writes batches (the series follower, in its thread). Another may ask for a replay or
 discard letters (dead_letter.py); anybody may read.
@@ -19,7 +21,7 @@ discard letters (dead_letter.py); anybody may read.
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -28,7 +30,6 @@ import structlog
 
 from devices.clock import DAY
 from ingest.books import balance
-from ingest.journal_file import FileDamaged, translated
 from ingest.journal_room import MIB
 from ingest.ledger_file import (
     COUNT,
@@ -37,9 +38,12 @@ from ingest.ledger_file import (
     SCHEMA,
     Account,
     LedgerRefused,
+    connect,
     connect_durably,
+    expect_whole,
     read_account,
     read_cursor,
+    tells_damage,
     transaction,
 )
 from ingest.letter_draft import LetterDraft
@@ -60,41 +64,60 @@ log = structlog.get_logger()
 class Ledger:
     """The writer's ledger."""
 
-    def __init__(self, path: Path, *, max_bytes: int, keep_ms: int) -> None:
+    def __init__(
+        self, path: Path, *, max_bytes: int, keep_ms: int, begins: tuple[str, int] | None
+    ) -> None:
         self._connection = connect_durably(path)
+        expect_whole(self._connection)
         self._connection.executescript(SCHEMA)
+        self._ledger = path
         self._path = path.with_name(LETTERS)
+        self._begins = begins
         self._bounds = (max_bytes, keep_ms)
         self._letters = self._open_letters()
         self._is_doubtful = False
 
     @classmethod
-    def open(cls, path: Path, *, max_bytes: int = 512 * MIB, keep_ms: int = 30 * DAY) -> Self:
-        """Open the ledger for writing, making it where it is missing.
+    def open(
+        cls,
+        path: Path,
+        *,
+        max_bytes: int = 512 * MIB,
+        keep_ms: int = 30 * DAY,
+        begins: tuple[str, int] | None = None,
+    ) -> Self:
+        """Open the ledger for writing, making it where it is missing; set a damaged one aside.
 
         Args:
             path: ``ledger.db`` in the data folder; the dead letters lie beside it.
             max_bytes: What dead letters may take.
             keep_ms: How long one is kept; milliseconds.
+            begins: Where an account begins that there is none of: the journal's id, and the
+                position before the first that it holds. None: the journal's first.
 
         Raises:
-            LedgerRefused: It is damaged, a newer Gatehouse wrote it, or it cannot be opened.
+            LedgerRefused: A newer Gatehouse wrote it, or it cannot be opened.
         """
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        bounds = {"max_bytes": max_bytes, "keep_ms": keep_ms}
         try:
-            return cls(path, max_bytes=max_bytes, keep_ms=keep_ms)
-        except sqlite3.OperationalError as error:
-            raise LedgerRefused(
-                f"{path} cannot be opened ({error}): look at the disk's room and the file's rights"
-            ) from error
+            try:
+                return cls(path, **bounds, begins=begins)
+            except sqlite3.DatabaseError as error:
+                if not tells_damage(error):
+                    raise
+                kept_as = set_aside(path)
+                log.error("ledger_damaged", why=str(error), kept_as=kept_as.name)
+                return cls(path, **bounds, begins=begins)
         except sqlite3.DatabaseError as error:
             raise LedgerRefused(
-                f"{path} is damaged ({error}): restore it from the backup"
+                f"{path} cannot be opened ({error}): look at the disk's room and the file's rights"
             ) from error
 
     def cursor(self) -> tuple[str, int] | None:
         """Return the journal's id and the last position accounted for; None before the first."""
-        return read_cursor(self._connection)
+        with self._expecting_whole():
+            return read_cursor(self._connection)
 
     @contextmanager
     def seen_from_beside(self) -> Iterator[None]:
@@ -102,12 +125,15 @@ class Ledger:
 
         Raises:
             sqlite3.OperationalError: The letters are damaged; the writer looks at them next.
+            LedgerRefused: The ledger is damaged; the next start mends it.
         """
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if not _tells_damage(error):
+            if not tells_damage(error):
                 raise
+            with self._expecting_whole(), closing(connect(self._ledger, read_only=True)) as beside:
+                expect_whole(beside)
             self._is_doubtful = True
             raise sqlite3.OperationalError(str(error)) from error
 
@@ -132,7 +158,7 @@ class Ledger:
         with self._mending():
             counted = self._letters.put(letters, cursor=self._position())
         counted.update(counts)
-        with transaction(self._connection):
+        with self._expecting_whole(), transaction(self._connection):
             self._connection.execute(_MOVE, (journal, position))
             self._connection.executemany(COUNT, [item for item in counted.items() if item[1]])
             save(self._connection, numberings)
@@ -140,7 +166,8 @@ class Ledger:
 
     def numberings(self, counters: Iterable[Counted]) -> dict[Counted, Numbering]:
         """Return what is known of some counters of devices; others are left out."""
-        return load(self._connection, counters)
+        with self._expecting_whole():
+            return load(self._connection, counters)
 
     def keep(self, numberings: Mapping[Counted, Numbering]) -> None:
         """Keep what has become known of numbered devices since the last commit.
@@ -148,7 +175,7 @@ class Ledger:
         Raises:
             sqlite3.OperationalError: Nothing was kept; the same may be tried again.
         """
-        with transaction(self._connection):
+        with self._expecting_whole(), transaction(self._connection):
             save(self._connection, numberings)
 
     def requested(self, limit: int) -> list[Requested]:
@@ -189,7 +216,7 @@ class Ledger:
         try:
             return self._begin()
         except sqlite3.DatabaseError as error:
-            if not _tells_damage(error):
+            if not tells_damage(error):
                 raise
             self._set_aside(error)
             return self._begin()
@@ -200,6 +227,8 @@ class Ledger:
         letters = Letters.open(self._path, max_bytes=max_bytes, keep_ms=keep_ms)
         try:
             self._adopt(letters)
+            if self._begins is not None and self._begins[1] and self.cursor() is None:
+                self._begin_account(letters, *self._begins)
             letters.put((), cursor=self._position())
             counted = balance(read_account(self._connection, letters.counters()), head=0).dead_open
             missing = counted - letters.count_open()
@@ -210,6 +239,18 @@ class Ledger:
             letters.close()
             raise
         return letters
+
+    def _begin_account(self, letters: Letters, journal: str, position: int) -> None:
+        """Account for what the letters tell up to a position, and for nothing else before it.
+
+        A crash on the way leaves no cursor, and the next start does it again.
+        """
+        dead, settled = letters.recount(cursor=position)
+        with transaction(self._connection):
+            self._connection.execute(_MOVE, (journal, position))
+            counts = {**dead, "begun": position - (dead.total() - settled)}
+            self._connection.executemany(COUNT, counts.items())
+        log.error("account_begun_anew", since=position + 1)
 
     def _adopt(self, letters: Letters) -> None:
         """Move the letters out of a ledger of format 1, in which they lay; say it is of today's.
@@ -240,16 +281,25 @@ class Ledger:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if not _tells_damage(error):
+            if not tells_damage(error):
                 raise
             self._letters.close()
             self._set_aside(error)
             raise sqlite3.OperationalError("the dead letters were damaged") from error
 
+    @contextmanager
+    def _expecting_whole(self) -> Iterator[None]:
+        """End the service where the ledger turns out to be damaged."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if not tells_damage(error):
+                raise
+            raise LedgerRefused(
+                f"{self._ledger} is damaged ({error}): start Gatehouse again; it sets the file "
+                "aside and accounts anew for what the journal holds"
+            ) from error
+
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         kept_as = set_aside(self._path)
         log.error("dead_letters_damaged", why=str(error), kept_as=kept_as.name)
-
-
-def _tells_damage(error: sqlite3.DatabaseError) -> bool:
-    return isinstance(translated(error), FileDamaged)

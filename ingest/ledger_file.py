@@ -6,8 +6,9 @@ this one counts what a batch came to, the other what became of its letters later
 
 The counters, which only grow, so that metrics can be made of them: ``stored``,
 ``ignored:<reason>``, ``dead:<reason>`` (ever), ``dead_replayed``, ``dead_discarded``, ``expired``,
-``lost``, ``points_encoded``, ``points_accepted``, ``points_rejected``; and ``dead_bytes``, which
-follows what dead letters take.
+``lost``, ``points_encoded``, ``points_accepted``, ``points_rejected``; ``dead_bytes``, which
+follows what dead letters take; and ``begun``: positions of which there is no account, because the
+one that told of them was damaged.
 """
 
 import sqlite3
@@ -19,6 +20,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from ingest.journal_file import FileDamaged, translated
 from ingest.journal_identity import JournalError
 from ingest.private_file import make_private
 
@@ -114,6 +116,24 @@ def connect_durably(path: Path, *, newest: int = FORMAT) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def tells_damage(error: sqlite3.DatabaseError) -> bool:
+    """Return whether SQLite speaks of the file's content, which waiting does not mend."""
+    return isinstance(translated(error), FileDamaged)
+
+
+def expect_whole(connection: sqlite3.Connection) -> None:
+    """Look through a file, in a second or so of 100 MB.
+
+    Raises:
+        sqlite3.DatabaseError: It is damaged.
+    """
+    problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if problem != "ok":
+        damage = sqlite3.DatabaseError(problem.splitlines()[-1])
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage
 
 
 @contextmanager

@@ -37,6 +37,8 @@ _CLOSE = """UPDATE letter SET state = ?, note = ?, replay = 0, payload = x'',
 
 _BESIDES = ("", "-wal", "-shm")
 _DAMAGED = ".damaged"
+_DAMAGED_KEPT = 9
+"""Damaged files that are kept; the last is replaced by what is damaged after it."""
 
 
 class LetterState(StrEnum):
@@ -58,8 +60,14 @@ def connect_letters(ledger: Path, *, read_only: bool = False) -> sqlite3.Connect
 
 
 def set_aside(letters: Path) -> Path:
-    """Rename a damaged file, for a person to look at; return where it is now."""
-    target = letters.with_name(letters.name + _DAMAGED)
+    """Rename a damaged file, for a person to look at; return where it is now.
+
+    The next ones are ``….damaged-2`` and so on: what was set aside before stays.
+    """
+    names = [letters.name + _DAMAGED]
+    names += [f"{names[0]}-{number}" for number in range(2, _DAMAGED_KEPT + 1)]
+    targets = [letters.with_name(name) for name in names]
+    target = next((one for one in targets if not one.exists()), targets[-1])
     for suffix in _BESIDES:
         path = letters.with_name(letters.name + suffix)
         if path.exists():

@@ -34,6 +34,7 @@ _REQUESTED = """SELECT position, arrived_at, source, topic, flags, payload FROM 
     WHERE replay = 1 ORDER BY position LIMIT ?"""
 _AGAIN = """UPDATE letter SET replay = 0, attempts = attempts + 1, reason = ?, detail = ?,
     stored_points = ? WHERE position = ? AND state = 'open'"""
+_TOTALS = "SELECT reason, state, sum(count), sum(kept) FROM letter GROUP BY reason, state"
 _ROW = "SELECT position, state, count, kept FROM letter WHERE"
 _SETTLED = f"{_ROW} state != 'open' AND position <= ? ORDER BY position"
 _OF_GROUP = f"""{_ROW} state = 'open' AND topic = ? AND device = ? AND reason = ?
@@ -109,6 +110,32 @@ class Letters:
         """Count letters that are in no file any more as expired."""
         with transaction(self._connection):
             self._connection.execute(COUNT, ("expired", missing))
+
+    def recount(self, *, cursor: int) -> tuple[Counter[str], int]:
+        """Take back what is beyond a cursor, and count anew what there is before it.
+
+        Returns:
+            For an account that begins there: what ever became a letter, by reason, as the ledger's
+            counters; and how many of them a replay has settled.
+        """
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM letter WHERE position > ?", (cursor,))
+            rows = self._connection.execute(_TOTALS).fetchall()
+            dead, states = Counter[str](), Counter[str]()
+            for reason, state, count, kept in rows:
+                dead[f"dead:{reason}"] += count
+                states[state] += count
+                states["bytes"] += kept
+            replayed = states[LetterState.REPLAYED]
+            self._connection.execute("DELETE FROM counter")
+            counters = {
+                "dead_replayed": replayed,
+                "dead_discarded": states[LetterState.DISCARDED],
+                "expired": states[LetterState.EXPIRED],
+                "dead_bytes": states["bytes"],
+            }
+            self._connection.executemany(COUNT, counters.items())
+        return dead, replayed
 
     def put(self, drafts: Sequence[LetterDraft], *, cursor: int) -> Counter[str]:
         """Keep new letters, and return what the ledger has to count with the batch they are of.

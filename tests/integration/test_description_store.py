@@ -114,6 +114,23 @@ def test_a_damaged_file_keeps_nobody_from_starting(tmp_path: Path) -> None:
     assert (tmp_path / f"{NAME}.damaged").exists()
 
 
+def test_a_file_damaged_under_the_service_is_begun_anew(tmp_path: Path) -> None:
+    """The batch that meets the damage comes again, and what it says is kept in the new file."""
+    path = tmp_path / NAME
+    with closing(DescriptionStore.open(path)) as store:
+        for number in range(200):
+            say(store, 1 + number, f"k{number}", "said " * 100)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
+        store._connection.execute("PRAGMA cache_size = 0")
+        with pytest.raises(DescriptionsAway, match="malformed"):
+            say(store, 300, "k", "said again")
+        say(store, 300, "k", "said again")
+        assert bodies(store, "k", 300) == ["said again"]
+    assert path.with_name(f"{NAME}.damaged").exists()
+
+
 def test_a_disk_that_refuses_is_waited_for(tmp_path: Path) -> None:
     """Nothing is half kept, and the same may be tried again."""
     with (

@@ -278,6 +278,18 @@ def test_a_damaged_file_is_set_aside_at_the_start(desk: Desk) -> None:
     assert desk.path.with_name(f"{LETTERS}.damaged").read_bytes().startswith(b"no database")
 
 
+def test_what_was_set_aside_before_stays(desk: Desk) -> None:
+    """Each damaged file is kept under a number of its own."""
+    for number in range(3):
+        desk.close()
+        for path in desk.path.parent.glob(f"{LETTERS}-*"):
+            path.unlink()
+        desk.path.with_name(LETTERS).write_bytes(b"%d is no database" % number * 1_000)
+        desk.open()
+    kept = [desk.path.with_name(LETTERS + ".damaged" + end) for end in ("", "-2", "-3")]
+    assert [path.read_bytes()[:1] for path in kept] == [b"0", b"1", b"2"]
+
+
 def test_a_file_damaged_under_the_service_is_set_aside(desk: Desk) -> None:
     """The batch that meets the damage is held once, and then accounted for."""
     desk.handle(*[b"garbage" * 100] * 100)
@@ -344,8 +356,52 @@ def test_a_ledger_of_a_newer_program_is_refused(desk: Desk) -> None:
             connection.execute(f"PRAGMA user_version = {form}")
 
 
-def test_a_damaged_ledger_is_refused(tmp_path: Path) -> None:
-    """A ledger that cannot be read is named, with what to do."""
-    (tmp_path / "ledger.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(LedgerRefused, match=r"ledger\.db.*backup"):
-        Ledger.open(tmp_path / "ledger.db")
+def test_a_damaged_ledger_is_accounted_for_anew(desk: Desk) -> None:
+    """Letters of positions that the journal no longer holds stay; the rest comes from the journal.
+
+    Position 4 is the first that the journal holds: what is of it and later is decoded again.
+    """
+    desk.handle(b"garbage", b"garbage", b"t 36.5")
+    dead_letter.discard(desk.path, Selection(topic="d1"), note="a test device")
+    desk.handle(b"garbage", b"t 36.6")
+    dead_letter.discard(desk.path, Selection(topic="d0"), note="a test device")
+    desk.handle(b"garbage")
+    desk.close()
+    desk.path.write_bytes(b"no database at all" * 1_000)
+    for beside in desk.path.parent.glob("ledger.db-*"):
+        beside.unlink()
+    for _ in range(2):
+        with closing(Ledger.open(desk.path, begins=("j", 3))) as ledger:
+            assert ledger.cursor() == ("j", 3)
+    assert desk.path.with_name("ledger.db.damaged").exists()
+    assert not desk.path.with_name("ledger.db.damaged-2").exists()
+    desk.head = 3
+    books = desk.books
+    assert (books.received, books.dead, books.dead_discarded) == (2, {"missing_field": 2}, 2)
+    assert books.balanced
+    desk.open()
+    desk.handle(b"garbage", b"t 36.6", b"garbage")
+    books = desk.books
+    assert (books.received, books.stored, books.dead_open, books.dead_discarded) == (5, 1, 2, 2)
+    assert (books.lost, books.balanced) == (0, True)
+    assert open_positions(desk) == [4, 6]
+
+
+def test_a_ledger_damaged_under_the_service_ends_it_with_a_sentence(desk: Desk) -> None:
+    """Who writes and who looks from beside say the same; nothing is accounted for meanwhile."""
+    for number in range(300):
+        desk.handle(b"i")
+        counters = [(f"numbering {number} {n}", n) for n in range(20)]
+        desk.ledger._connection.executemany("INSERT INTO counter VALUES (?, ?)", counters)
+    with closing(sqlite3.connect(desk.path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = desk.path.read_bytes()
+    desk.path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    desk.ledger._connection.execute("PRAGMA cache_size = 0")
+    with pytest.raises(LedgerRefused, match=r"ledger\.db is damaged.*start Gatehouse again"):
+        desk.handle(b"i")
+    with (
+        pytest.raises(LedgerRefused, match=r"ledger\.db is damaged.*start Gatehouse again"),
+        desk.ledger.seen_from_beside(),
+    ):
+        account_of(desk.path)
