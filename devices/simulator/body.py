@@ -22,10 +22,9 @@ BY_PERSON = 0.255
 """Share of the variance that the person explains."""
 RHYTHM, WARMEST_HOUR = 0.2, 17.0
 """Half of the day's rise and its hour: assumed; Ley 2023 has the afternoon above the morning."""
-_NOISE = 0.156
-"""What is left of the deviation: readings are taken where the rhythm is at about 0.17 either way,
-and 0.27² = 0.255 · 0.27² + 0.17² + 0.156²."""
-_NOISE_AT_MOST = 0.35
+_NOISE, _NOISE_AT_MOST = 0.175, 0.35
+"""What is left of the deviation: at the hours at which people measure the rhythm deviates by 0.162,
+the noise, cut off, by 0.168, and 0.27² = 0.255 · 0.27² + 0.162² + 0.168²."""
 _SKIN_BELOW_ARMPIT, _SKIN_NOISE = 0.2, 0.25
 """Assumed for a warm room; studies give 0.6 to 1.7 below the ear (10.18502/ijph.v49iS1.3670)."""
 
