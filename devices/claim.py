@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from devices.compile import MessageReader
 from devices.path import checked_id
 from devices.registry import Registry
-from devices.topic import TOPIC, Names, TopicTree
+from devices.topic import PERSON, TOPIC, Names, TopicTree, place_of_person
 
 MAX_TOPICS = 131_072
 MAX_TOPIC = 256
@@ -25,8 +25,12 @@ class Claims:
             PatternError: One is no topic pattern.
         """
         self._tree: TopicTree[MessageReader] = TopicTree()
+        self._persons: TopicTree[int] = TopicTree()
         for pattern, reader in readers:
             self._tree.add(pattern, reader)
+            place = place_of_person(pattern)
+            if place is not None:
+                self._persons.add(pattern, place)
         self._known: _Known = {}
         self.answered: _Known = {}
         """Who may answer, of topics that :meth:`find_answered` was asked about."""
@@ -62,6 +66,16 @@ class Claims:
             claims = claims if any(reader.answer for reader, _ in claims) else ()
             _keep(self.answered, topic, claims)
         return claims
+
+    def masked(self, topic: str) -> str:
+        """Return a topic as it may be shown and kept: who is named in it is not."""
+        places = [place for place, _ in self._persons.find(topic)]
+        if not places:
+            return topic
+        levels = topic.split("/")
+        for place in places:
+            levels[place] = PERSON
+        return "/".join(levels)
 
     def find_registered(self, topic: str, registry: Registry) -> tuple[Claim, ...]:
         """Return the same, the family that a registry names for the topic's device first.

@@ -127,6 +127,13 @@ class Decoder:
             return DeadLetter(DeadLetterReason.DECODER_FAILED, digest(error))
         return outcome
 
+    def masked(self, topic: str) -> str:
+        """Return a topic as it may be shown and kept outside the journal: without persons' names.
+
+        It is read like the topic itself.
+        """
+        return self._claims.masked(topic)
+
     def answerable(self, topics: Sequence[str]) -> list[int]:
         """Return the places of the topics whose messages may wait for an answer; mostly none."""
         answered = self._claims.answered

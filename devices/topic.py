@@ -2,7 +2,8 @@
 
 A pattern is an MQTT topic whose levels may hold a name in braces: ``{device}`` stands for a whole
 level, ``em:{channel}`` for the rest of one, ``{device+}`` for one level or more, ``+`` for a level
-nobody needs and ``#`` at the end for all that follows. Literal levels win over those with a name.
+nobody needs and ``#`` at the end for all that follows. ``{person}`` is a level that names somebody:
+it is never read, and shown and kept as these letters. Literal levels win over those with a name.
 """
 
 import re
@@ -12,10 +13,14 @@ from typing import Generic, TypeVar
 MAX_LEVELS = 32
 _NAME = r"[a-z_][a-z0-9_]*"
 _PART = re.compile(rf"(?P<before>[^{{}}+#]*)\{{(?P<name>{_NAME})\}}(?P<after>[^{{}}+#]*)")
+_PERSONAL = re.compile(r"\{person\+?\}")
 _REST = re.compile(rf"\{{(?P<name>{_NAME})\+\}}")
 
 TOPIC = ""
 """The name that stands for the whole topic; no pattern can say it."""
+
+PERSON = "{person}"
+"""The level of a pattern that names somebody, and what stands for it where a topic is kept."""
 
 T = TypeVar("T")
 Names = dict[str, str]
@@ -62,15 +67,31 @@ class TopicTree(Generic[T]):
             yield from _walk(self._root, levels, 0, {})
 
 
+def place_of_person(pattern: str) -> int | None:
+    """Return which level of a pattern names somebody, counted from 0.
+
+    Raises:
+        PatternError: The pattern is not one, or does not say which.
+    """
+    levels = _levels(pattern)
+    if PERSON not in levels:
+        return None
+    place = levels.index(PERSON)
+    if PERSON in levels[place + 1 :] or any(_REST.fullmatch(level) for level in levels[:place]):
+        raise PatternError(
+            f"topic {pattern!r}: {PERSON} has to be one level, the same of each topic"
+        )
+    return place
+
+
 def names_of(pattern: str) -> frozenset[str]:
-    """Return the names in a pattern.
+    """Return the names in a pattern that can be used.
 
     Raises:
         PatternError: The pattern is not one.
     """
-    return frozenset(
-        match["name"] for level in _levels(pattern) for match in [_name_in(level)] if match
-    )
+    levels = [level for level in _levels(pattern) if level != PERSON]
+    return frozenset(match["name"] for level in levels for match in [_name_in(level)] if match)
 
 
 def _levels(pattern: str) -> list[str]:
@@ -79,6 +100,8 @@ def _levels(pattern: str) -> list[str]:
         raise PatternError(f"topic {pattern!r} has more than {MAX_LEVELS} levels")
     for place, level in enumerate(levels):
         is_end = place == len(levels) - 1
+        if level != PERSON and _PERSONAL.search(level):
+            raise PatternError(f"topic {pattern!r}: {PERSON} has to be a whole level")
         if level == "+" or (level == "#" and is_end) or _name_in(level):
             continue
         if not level or any(sign in level for sign in "{}+#"):
@@ -91,7 +114,7 @@ def _name_in(level: str) -> re.Match[str] | None:
 
 
 def _step(node: _Node[T], level: str) -> _Node[T]:
-    if level == "+":
+    if level in ("+", PERSON):
         return node.parts.setdefault(("", "", ""), _Node())
     if level == "#":
         return node.rests.setdefault("", _Node())

@@ -207,6 +207,7 @@ class Service:
             clock=self._clock,
             troubles=self._troubles,
             refresh=self._registry.refresh,
+            mask=self._decoder.masked,
         )
         self._alerts = AlertsConsumer(
             Engine(

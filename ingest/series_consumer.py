@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
+from msgspec.structs import replace
 
 from devices.clock import Clock
 from devices.observation import DeviceStatus
@@ -53,7 +54,7 @@ class SeriesConsumer:
 
     name = "series"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - built in one place, each by name
         self,
         *,
         journal_id: str,
@@ -64,6 +65,7 @@ class SeriesConsumer:
         clock: Clock,
         troubles: Troubles | None = None,
         refresh: Callable[[], None] = lambda: None,
+        mask: Callable[[str], str] = str,
     ) -> None:
         """Tie them together.
 
@@ -76,6 +78,7 @@ class SeriesConsumer:
             clock: The one clock; judges how old a dead letter is.
             troubles: When messages may have been lost on the way to us; None: never.
             refresh: Makes the snapshot the latest; a replay is asked for after it was changed.
+            mask: Returns a topic as a dead letter may keep it; it is decoded alike.
         """
         self._journal_id = journal_id
         self._ledger = ledger
@@ -83,6 +86,7 @@ class SeriesConsumer:
         self._decode = decode
         self._registry = registry
         self._refresh = refresh
+        self._mask = mask
         self._clock = clock
         self._encoder = PointEncoder()
         self._numbers = NumberWatch(ledger, troubles or Troubles())
@@ -195,7 +199,7 @@ class SeriesConsumer:
         self, positions: Sequence[int], messages: Sequence[Message], outcomes: Sequence[Outcome]
     ) -> "_Work":
         """Write what messages come to into the store; return the account of it."""
-        work = _Work(positions, messages, outcomes)
+        work = _Work(positions, messages, outcomes, self._mask)
         work.encode(self._encoder, self._registry())
         if work.points:
             try:
@@ -231,13 +235,18 @@ class _Work:
     """What some messages come to: points for the store, counts and dead letters."""
 
     def __init__(
-        self, positions: Sequence[int], messages: Sequence[Message], outcomes: Sequence[Outcome]
+        self,
+        positions: Sequence[int],
+        messages: Sequence[Message],
+        outcomes: Sequence[Outcome],
+        mask: Callable[[str], str],
     ) -> None:
         self.points: list[Point] = []
         self.letters: list[LetterDraft] = []
         self._positions = positions
         self._messages = messages
         self._outcomes = outcomes
+        self._mask = mask
         self._ends: list[int] = []
         self._stored = 0
         self._ignored: Counter[str] = Counter()
@@ -257,7 +266,8 @@ class _Work:
             else:
                 reason, detail = outcome.reason.value, outcome.detail
                 device = detail if outcome.reason is DeadLetterReason.UNKNOWN_DEVICE else ""
-                self.letters.append(LetterDraft(position, message, reason, detail, device))
+                kept = self._kept(message)
+                self.letters.append(LetterDraft(position, kept, reason, detail, device))
             ends.append(len(points))
 
     def refuse(self, rejected: Sequence[Rejected]) -> None:
@@ -273,13 +283,18 @@ class _Work:
             self.letters.append(
                 LetterDraft(
                     self._positions[index],
-                    self._messages[index],
+                    self._kept(self._messages[index]),
                     reason=DeadLetterReason.STORE_REFUSED.value,
                     detail=said[0][:_WORDS],
                     device=outcome[0].device_id if isinstance(outcome, tuple) else "",
                     stored_points=self._ends[index] - begin - len(said),
                 )
             )
+
+    def _kept(self, message: Message) -> Message:
+        """Return a message as a dead letter keeps it."""
+        topic = self._mask(message.topic)
+        return message if topic == message.topic else replace(message, topic=topic)
 
     def numbered(self) -> list[Numbered]:
         """Return the messages that bear a number of their device's own, in their order."""

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from dashboards.console.given import given_speaker
 from dashboards.masked import mask
@@ -101,7 +102,7 @@ class Seen:
             )
             self._understood[family] += 1
         say = self._as_json if self._look.as_json else self._as_text
-        return say(message, outcome, family)
+        return say(replace(message, topic=self._decoder.masked(message.topic)), outcome, family)
 
     def summary(self) -> str:
         """Return what arrived, by family and reason, the most first."""

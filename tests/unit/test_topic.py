@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.topic import PatternError, TopicTree, names_of
+from devices.topic import PatternError, TopicTree, names_of, place_of_person
 
 
 def find(topic: str, *patterns: str) -> list[tuple[str, dict[str, str]]]:
@@ -89,3 +89,29 @@ def test_a_look_up_does_not_grow_with_the_patterns() -> None:
 
     assert [number for number, _ in tree.find(Counted("family500/d/state"))] == [500]
     assert visited == 1
+
+
+def test_who_is_named_in_a_topic_has_no_name_here() -> None:
+    """The level is claimed like any other, and nothing can read it."""
+    assert find("seen/Zhang Wei/at/gate-1", "seen/{person}/at/{device}") == [
+        ("seen/{person}/at/{device}", {"device": "gate-1"})
+    ]
+    assert names_of("seen/{person}/at/{device}") == {"device"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "place"),
+    [("seen/{person}/at/{device}", 1), ("{person}/#", 0), ("a/{device}", None)],
+)
+def test_the_level_that_names_somebody_is_known(pattern: str, place: int | None) -> None:
+    """Counted from the front."""
+    assert place_of_person(pattern) == place
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a/{device+}/{person}", "a/p-{person}", "a/{person+}", "{person}/{person}"]
+)
+def test_a_person_is_one_level_at_one_place(pattern: str) -> None:
+    """Else nobody could tell what to leave out of a topic."""
+    with pytest.raises(PatternError):
+        place_of_person(pattern)
