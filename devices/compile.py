@@ -4,11 +4,11 @@ What is usual is written out in the function's text; what is rare is a callable 
 that the text calls. Nothing looks at a profile again afterwards.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from devices.block import MessageBlock
+from devices.block import MessageBlock, Test
 from devices.block_reader import write_block, write_loop
 from devices.canonical import read_canonical
 from devices.codecs import CODECS, RESOLVERS, Codec
@@ -45,6 +45,7 @@ class MessageReader:
     Attributes:
         profile: The family's name.
         parse: Bytes to what the paths walk.
+        asks: The keys by which its messages are known, where it asks for some.
         fits: Whether a payload is this kind of message; None for every payload. ``read`` asks the
             same itself; this is for who only wants the answer.
         any_topic: It is asked of topics that nobody claims, and makes no claim of its own.
@@ -57,6 +58,7 @@ class MessageReader:
 
     profile: str
     parse: Codec
+    asks: tuple[str, ...]
     fits: Condition | None
     any_topic: bool
     takes_all: bool
@@ -89,6 +91,7 @@ def _compile_message(profile: str, place: int, block: MessageBlock) -> MessageRe
     return MessageReader(
         profile=profile,
         parse=CODECS[block.format],
+        asks=_asked(block.when),
         fits=fits,
         any_topic=block.topic == ANY_TOPIC,
         takes_all=block.ignore is not None and fits is None and not is_resolved,
@@ -96,6 +99,12 @@ def _compile_message(profile: str, place: int, block: MessageBlock) -> MessageRe
         read=_compile_read(profile, place, block, names),
         answer=compile_reply(block.reply, names, block.device) if block.reply else None,
     )
+
+
+def _asked(when: Test | Sequence[Test] | None) -> tuple[str, ...]:
+    """Return the keys of a payload that conditions look at first."""
+    tables = [when] if isinstance(when, dict) else when or ()
+    return tuple(key for table in tables for key in list(table)[:1] if not key.startswith("{"))
 
 
 def _compile_read(

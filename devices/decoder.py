@@ -5,7 +5,7 @@ No input makes it raise.
 
 import hashlib
 import traceback
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,8 @@ from devices.profile import Profile
 from devices.registry import Registry
 
 MAX_PAYLOAD = 1024 * 1024
+_ASKED = 4
+"""Keys of a family that are named."""
 _UNSEEN = True
 _ARRIVAL, _BACKLOG = TimeSource.ARRIVAL, TimeSource.BACKLOG
 
@@ -188,7 +190,7 @@ def _read(
         outcome = reader.read(document, names, arrival)
         if outcome is not None:
             return outcome
-    raise problem[1] if problem else _unread(claims)
+    raise _unread(claims, refused, problem)
 
 
 def _check_could_read(family: str, problem: tuple[str, DecodeError] | None) -> None:
@@ -220,12 +222,24 @@ def _unless_described(
     return said
 
 
-def _unread(claims: Sequence[Claim]) -> DecodeError:
-    """Return why nothing is made of a payload that its claims can read."""
-    families = dict.fromkeys(reader.profile for reader, _ in claims if not reader.any_topic)
-    if not families:
-        return DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
-    return DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {', '.join(families)}")
+def _unread(
+    claims: Sequence[Claim], refused: Container[Codec], problem: tuple[str, DecodeError] | None
+) -> DecodeError:
+    """Return why nothing is made of a payload: what each family looked for in vain."""
+    asked: dict[str, dict[str, None]] = {}
+    for reader, _ in claims:
+        if not reader.any_topic and reader.parse not in refused:
+            asked.setdefault(reader.profile, {}).update(dict.fromkeys(reader.asks))
+    if not asked:
+        return problem[1] if problem else DecodeError(DeadLetterReason.UNKNOWN_TOPIC)
+    looked = ", ".join(
+        f"{family} ({', '.join(list(keys)[:_ASKED])})" if keys else family
+        for family, keys in asked.items()
+    )
+    if problem is None:
+        return DecodeError(DeadLetterReason.MISSING_FIELD, f"no message of {looked}")
+    family, error = problem
+    return DecodeError(error.reason, f"no message of {looked}; {family}: {error.detail}")
 
 
 def _answer(claims: Sequence[Claim], payload: bytes) -> tuple[str, bytes] | None:

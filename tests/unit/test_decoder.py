@@ -472,3 +472,14 @@ def test_an_infrared_sensor_is_a_forehead_reader_only_where_it_is_registered_as_
         "tasmota_ir_mlx_forehead": {BodySite.FOREHEAD},
         "tasmota_temperature": set(),
     }
+
+
+def test_a_post_that_nobody_knows_says_what_was_looked_for() -> None:
+    """Each family that reads posts, with the keys by which it knows its messages."""
+    unknown = decode("http/gate", '{"door":"open"}')
+    assert isinstance(unknown, DeadLetter)
+    for words in ("gatehouse (kind", "hikvision_isapi (eventType", "huaan_face_terminal (cmd)"):
+        assert words in unknown.detail
+    assert "senml_json: no SenML pack" in unknown.detail
+    cut = decode("http/gate", '{"door":"op')
+    assert cut == DeadLetter(DeadLetterReason.BAD_JSON, "cut short")
