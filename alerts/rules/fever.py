@@ -17,7 +17,6 @@ from alerts.rules.fever_case import RULE, Case, describe
 from alerts.rules.fever_judge import is_followed, remember, reopen, stop_waiting, take
 from alerts.rules.fever_reading import is_guarded, read
 from alerts.rules.fever_state import ENTRIES, KEEP, FeverState
-from alerts.rules.origin import Origin
 from alerts.rules.readings import NEXT_PERSON, Reading
 from devices.observation import BodySite, Crossing, CrossingOutcome, Observation, Temperature
 
@@ -86,8 +85,10 @@ class Fever:
         origins = state.origins
         if not is_device and not is_named:
             device = readings.identify(observation.device_id)
-            came = Origin(reading.identity, device, scale, evidence.position)
-            origins = origin.add(origins, came, entries=readings.count(ring))
+            entries = readings.count(ring)
+            origins = origin.add(
+                origins, reading.identity, device, scale, evidence.position, entries=entries
+            )
         state = FeverState(ring, state.baseline, state.waits, state.episodes, origins)
         scale = scale if key.startswith("subject:") else 0
         is_unusual = bool(scale) and baseline.is_exceeded(state.baseline, reading, scale, limits)

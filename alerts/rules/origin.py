@@ -27,9 +27,13 @@ class Origin(NamedTuple):
     position: int
 
 
-def add(origins: bytes, origin: Origin, *, entries: int) -> bytes:
-    """Return the origins with one more, the latest ``entries`` of them."""
-    return (origins + _ENTRY.pack(*origin))[-entries * _ENTRY.size :]
+def add(
+    origins: bytes, identity: int, device: int, scale: int, position: int, *, entries: int
+) -> bytes:
+    """Return the origins with one more, the latest ``entries`` of them; see :class:`Origin`."""
+    start = max(0, len(origins) - (entries - 1) * _ENTRY.size)
+    entry = _ENTRY.pack(identity, device, scale, position)
+    return b"".join((memoryview(origins)[start:], entry))
 
 
 def by_identity(origins: bytes) -> dict[int, Origin]:
