@@ -5,15 +5,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from devices.clock import HOUR, MINUTE, rfc3339
 from devices.csv_export import open_file
 from devices.csv_rows import FILES
 from devices.registry import GateKind, PlaceKind, ResidentClass, Role
 from devices.simulator.community import Community
+from devices.simulator.happening import Trip
 from devices.simulator.home import Home
 from devices.simulator.scenario import ZONE
 
 CHANNEL = "demo://phone"
 _SINCE = "2019-12-01"
+_LEEWAY = 15 * MINUTE
 _ALL_DAY = {"weekdays": "mon-sun", "begins": "00:00", "ends": "24:00"}
 
 Record = dict[str, Any]
@@ -53,8 +56,23 @@ def _records(community: Community) -> dict[str, Iterable[Record]]:
         ],
         "households.csv": map(_household, community.homes),
         "residents.csv": _residents(community),
+        "trips.csv": _trips(community),
         "devices.csv": _devices(community),
     }
+
+
+def _trips(community: Community) -> Iterator[Record]:
+    """Yield the ways out that were approved, a quarter of an hour more on either side."""
+    for one in community.plan.told:
+        if isinstance(one, Trip) and one.approved:
+            leaves = community.midnight(one.day) + one.at
+            returns = leaves + round(one.hours * HOUR)
+            yield {
+                "resident": community.plan.named[one.household].people[one.resident - 1].id,
+                "since": rfc3339(leaves - _LEEWAY),
+                "until": rfc3339(returns + _LEEWAY),
+                "reason": "就医 Hospital",
+            }
 
 
 def _gates(community: Community) -> list[tuple[str, str, GateKind, int]]:

@@ -1,5 +1,6 @@
 """Scenarios: small files that say what happens, and messages that do as they say."""
 
+import csv
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from devices.clock import HOUR, MINUTE
+from devices.clock import HOUR, MINUTE, parse_rfc3339
 from devices.decoder import Decoder
 from devices.observation import Crossing, Temperature
 from devices.outcome import DeadLetter
 from devices.profile import built_in, load_profiles
 from devices.simulator.community import LEAST_HOUSEHOLDS, Community, build_community
+from devices.simulator.community_csv import write_city
 from devices.simulator.event import Event
 from devices.simulator.events import events
 from devices.simulator.scenario import (
@@ -127,6 +129,18 @@ def test_the_isolated_resident_is_seen_at_the_gate(decoder: Decoder) -> None:
     ]
     times = [payload.split(b'"time":"')[1][:16].decode() for payload in seen]
     assert times == ["2020-02-14 23:10", "2020-02-14 23:46", "2020-02-15 09:30", "2020-02-15 12:00"]
+
+
+def test_an_approved_trip_is_registered(tmp_path: Path) -> None:
+    """The registry's files have the way out with leave, around its time, and not the other."""
+    community = small("isolated_at_gate")
+    write_city(tmp_path, [community])
+    with (tmp_path / "trips.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["resident"] == community.plan.named["isolated"].people[0].id
+    begins, ends = parse_rfc3339(row["since"]), parse_rfc3339(row["until"])
+    assert begins < parse_rfc3339("2020-02-15T09:30:00+08:00")
+    assert parse_rfc3339("2020-02-15T12:00:00+08:00") < ends
 
 
 def test_twelve_households_have_not_measured_by_eleven() -> None:
