@@ -70,7 +70,7 @@ def _word_reader(values: dict[str, str]) -> Reader:
 
 
 def _read_text(cell: Cell) -> str:
-    if isinstance(cell, str):
+    if type(cell) is str:
         text = cell.strip()
         return text[1:] if text[:1] == "'" and _GUARDED.match(text) else text
     if isinstance(cell, bool):
@@ -87,6 +87,8 @@ def _read_text(cell: Cell) -> str:
 
 
 def _read_moment(cell: Cell) -> str:
+    if cell == "":
+        return ""
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == time() else cell.isoformat()
     if isinstance(cell, date):

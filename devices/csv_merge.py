@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -259,18 +260,21 @@ def _duty(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _milliseconds(moment: Moment, zone: ZoneInfo) -> int | None:
     """Return a time in milliseconds UTC; a date is its midnight in the zone."""
-    if isinstance(moment, datetime):
-        return int(moment.replace(tzinfo=zone).timestamp()) * SECOND
-    if isinstance(moment, date):
-        return int(datetime.combine(moment, time(), zone).timestamp()) * SECOND
-    return moment
+    return _at(moment, zone) if isinstance(moment, date) else moment
+
+
+@lru_cache(maxsize=4096)
+def _at(moment: date, zone: ZoneInfo) -> int:
+    local = moment if isinstance(moment, datetime) else datetime.combine(moment, time())
+    return int(local.replace(tzinfo=zone).timestamp()) * SECOND
 
 
 def _facts(rows: Rows, table: Table) -> dict[str, dict[int, Fact]]:
     """Return a history table's facts by key and beginning."""
     facts: dict[str, dict[int, Fact]] = {}
+    names = [column.name for column in _value_columns(table)]
     for (key, since), row in rows.items():
-        value = {column.name: row[column.name] for column in _value_columns(table)}
+        value = {name: row[name] for name in names}
         facts.setdefault(key, {})[since] = Fact(row["until"], value)
     return facts
 

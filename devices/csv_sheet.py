@@ -220,16 +220,17 @@ def _read_rows(
     untitled = [position for position, title in enumerate(header[:width]) if not title]
     numbers: dict[str, int] = {}
     for line, cells in records:
-        if _is_blank(cells):
+        if not (cells and cells[0]) and _is_blank(cells):
             continue
         if len(sheet.rows) >= MAX_ROWS:
             sheet.refuse(line, "", f"more than {MAX_ROWS} rows; split the file")
             return
-        loose = [*(cells[position] for position in untitled if position < width), *cells[width:]]
-        if len(cells) < width or not _is_blank(loose):
-            reason = f"{len(cells)} cells under {width} columns"
-            sheet.refuse(line, "", "a cell under no column's name" if untitled else reason)
-            continue
+        if len(cells) != width or untitled:
+            loose = [*(cells[index] for index in untitled if index < len(cells)), *cells[width:]]
+            if len(cells) < width or not _is_blank(loose):
+                reason = f"{len(cells)} cells under {width} columns"
+                sheet.refuse(line, "", "a cell under no column's name" if untitled else reason)
+                continue
         _read_row(line, cells, columns, model, sheet)
         if len(sheet.rows) % TOLD_EVERY == 0:
             progress(f"{sheet.label}: {len(sheet.rows):,} rows read")

@@ -54,7 +54,8 @@ def _facts(difference: Difference) -> Iterator[str]:
     for table, (what, moves, ends) in _HISTORIES.items():
         words = _THINGS.get(what, (what, f"{what}s"))
         added = difference.added.get(table, {})
-        last = {key[0]: row for key, row in sorted(added.items()) if table == "trip" or key[0] not in new}
+        told = new if table != "trip" else set()
+        last = {key[0]: row for key, row in sorted(added.items()) if key[0] not in told}
         if moves is None:
             yield from _becoming(last.values(), words)
         else:
