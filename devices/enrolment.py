@@ -49,7 +49,7 @@ def enrol(connection: Connection, row: DeviceRow, *, since: int) -> None:
             worker=row.worker,
         )
     )
-    bump(connection)
+    bump(connection, [(device.name, row.id), (device_binding.name, row.id)])
 
 
 def site_of_household(connection: Connection, household_id: str) -> str | None:

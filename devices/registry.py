@@ -1,15 +1,16 @@
 """The registry as the hot path sees it: an immutable snapshot, looked up as of a time.
 
-A snapshot is loaded whole, replaced whole when ``registry_version`` changes, and never written.
+A snapshot is never written; a change of the registry makes a new one that shares the rest.
 Every fact has a from and an until; a lookup says which instant it asks about.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
+
+from devices.history import FOREVER, History
 
 
 class PlaceKind(StrEnum):
@@ -64,7 +65,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a device stood, all ids; ``household`` only in a household, ``gate`` only at one."""
 
     kind: PlaceKind
@@ -94,7 +95,7 @@ class Gate(msgspec.Struct, frozen=True):
     entry_limit: int | None = None
 
 
-class Device(msgspec.Struct, frozen=True):
+class Device(msgspec.Struct, frozen=True, gc=False):
     """A registered device.
 
     Attributes:
@@ -108,7 +109,7 @@ class Device(msgspec.Struct, frozen=True):
     renamed_from: str | None = None
 
 
-class Credential(msgspec.Struct, frozen=True):
+class Credential(msgspec.Struct, frozen=True, gc=False):
     """What is kept of the secret a device posts with.
 
     Attributes:
@@ -139,88 +140,45 @@ class OnCall(msgspec.Struct, frozen=True):
     ends: int
 
 
-FOREVER = 1 << 62
-"""Beyond every time there is, in milliseconds."""
-
-T = TypeVar("T")
-Span = tuple[int, int | None, T]
-"""(since, until or None, what was so); milliseconds UTC, until excluded."""
-
-
-class History(Generic[T]):
-    """Facts of one kind by key, each with a from and an until."""
-
-    __slots__ = ("_spans",)
-
-    def __init__(self, facts: Iterable[tuple[str, Span[T]]]) -> None:
-        self._spans: dict[str, tuple[Span[T], ...]] = {}
-        gathered: dict[str, list[Span[T]]] = {}
-        for key, span in facts:
-            gathered.setdefault(key, []).append(span)
-        for key, spans in gathered.items():
-            self._spans[key] = tuple(sorted(spans, key=lambda span: span[0], reverse=True))
-
-    def at(self, key: str, when: int) -> T | None:
-        """Return what was so for the key at a time, or None."""
-        spans = self._spans.get(key)
-        if spans is None:
-            return None
-        since, until, what = spans[0]
-        if since <= when and until is None:  # Mostly the question is about now.
-            return what
-        for since, until, what in spans:
-            if since <= when and (until is None or when < until):
-                return what
-        return None
-
-    def stay(self, key: str, when: int) -> tuple[int, int, T | None]:
-        """Return what was so for the key at a time, with times between which it was just that."""
-        ended, next_since = -FOREVER, FOREVER
-        for since, until, what in self._spans.get(key, ()):
-            if since > when:
-                next_since = since
-            elif until is None or when < until:
-                ends = next_since if until is None else min(until, next_since)
-                return (max(since, ended), ends, what)
-            else:
-                ended = max(ended, until)
-        return (ended, next_since, None)
-
-    def keys(self) -> Iterable[str]:
-        """Return every key that has any fact."""
-        return self._spans.keys()
-
-    def items(self) -> Iterable[tuple[str, Sequence[Span[T]]]]:
-        """Return every key with all that was ever so for it, the latest first."""
-        return self._spans.items()
-
-
 class Registry:
     """A snapshot of places, people and devices.
 
     ``residents`` names who lives where without a beginning or an end; ``residences`` (household
     by subject) does it with both. A snapshot is made from one of the two.
+
+    Attributes:
+        version: Of the registry; 0 before its first change.
+        zones: Time zone by site.
+        gates: By site and id.
+        devices, credentials: By device.
+        household_places: Site, grid and building by household.
+        bindings: Where devices stood.
+        household_states, residences, classes, trips, vehicles: Each as its lookup says.
+        occupants: Subjects who ever lived there, by household, in order.
+        subjects: By the office's id.
+        worker_channels: Secret: never logged.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a table; built in one place
         self,
         *,
         version: int = 0,
-        zones: dict[str, ZoneInfo] | None = None,
+        zones: Mapping[str, ZoneInfo] | None = None,
         gates: Iterable[Gate] = (),
-        devices: dict[str, Device] | None = None,
+        devices: Mapping[str, Device] | None = None,
         bindings: History[Place] | None = None,
         household_states: History[HouseholdState] | None = None,
-        household_places: dict[str, Place] | None = None,
-        residents: dict[str, tuple[str, ...]] | None = None,
+        household_places: Mapping[str, Place] | None = None,
+        residents: Mapping[str, Sequence[str]] | None = None,
         residences: History[str] | None = None,
-        subjects: dict[str, str] | None = None,
+        occupants: Mapping[str, tuple[str, ...]] | None = None,
+        subjects: Mapping[str, str] | None = None,
         classes: History[ResidentClass] | None = None,
-        trips: History[bool] | None = None,
+        trips: History[int] | None = None,
         vehicles: History[str] | None = None,
-        rota: Sequence[OnCall] = (),
-        channels: dict[str, tuple[str, ...]] | None = None,
-        credentials: dict[str, Credential] | None = None,
+        rota: Iterable[OnCall] = (),
+        channels: Mapping[str, tuple[str, ...]] | None = None,
+        credentials: Mapping[str, Credential] | None = None,
     ) -> None:
         self.version = version
         self.zones = zones or {}
@@ -228,16 +186,16 @@ class Registry:
         self.devices = devices or {}
         self.household_places = household_places or {}
         self.rota = tuple(rota)
-        self._bindings = bindings or History[Place](())
-        self._household_states = household_states or History[HouseholdState](())
-        self._residences = residences or _without_end(residents or {})
-        self._household_of = _latest(self._residences)
-        self._occupants = _by_household(self._residences)
-        self._subjects = subjects or {}
-        self._classes = classes or History[ResidentClass](())
-        self._trips = trips or History[bool](())
-        self._vehicles = vehicles or History[str](())
-        self._channels = channels or {}
+        self.bindings = bindings or History[Place]()
+        self.household_states = household_states or History[HouseholdState]()
+        self.residences = residences or _without_end(residents or {})
+        self._homes = self.residences.by_key
+        self.occupants = _by_household(self.residences) if occupants is None else occupants
+        self.subjects = subjects or {}
+        self.classes = classes or History[ResidentClass]()
+        self.trips = trips or History[int]()
+        self.vehicles = vehicles or History[str]()
+        self.worker_channels = channels or {}
         self.credentials = credentials or {}
 
     def device(self, device_id: str) -> Device | None:
@@ -246,17 +204,17 @@ class Registry:
 
     def place(self, device_id: str, when: int) -> Place | None:
         """Return where the device stood at a time, or None if it was bound nowhere then."""
-        return self._bindings.at(device_id, when)
+        return self.bindings.at(device_id, when)
 
     def stay(self, device_id: str, when: int) -> tuple[int, int, Place | None]:
         """Return where the device stood at a time, with times between which it stood just there."""
-        return self._bindings.stay(device_id, when)
+        return self.bindings.stay(device_id, when)
 
     def stays_in(self, household: str) -> list[tuple[str, int, int]]:
         """Return which devices stood in a household: device, since, until (excluded), by device."""
         return sorted(
             (device, since, FOREVER if until is None else until)
-            for device, spans in self._bindings.items()
+            for device, spans in self.bindings.by_key.items()
             for since, until, place in spans
             if place.household == household
         )
@@ -289,11 +247,11 @@ class Registry:
 
     def household_state(self, household: str, when: int) -> HouseholdState | None:
         """Return what the register says of a household at a time."""
-        return self._household_states.at(household, when)
+        return self.household_states.at(household, when)
 
     def household_stay(self, household: str, when: int) -> tuple[int, int, HouseholdState | None]:
         """Return the same, with times between which it was just that."""
-        return self._household_states.stay(household, when)
+        return self.household_states.stay(household, when)
 
     def household_place(self, household: str) -> Place | None:
         """Return site, grid and building of a household."""
@@ -301,9 +259,10 @@ class Registry:
 
     def household_of(self, subject: str, when: int | None = None) -> str | None:
         """Return the household a subject lived in at a time; without one, lives or last lived."""
-        if when is None:
-            return self._household_of.get(subject)
-        return self._residences.at(subject, when)
+        if when is not None:
+            return self.residences.at(subject, when)
+        spans = self.residences.spans(subject)
+        return spans[0][2] if spans else None
 
     def residents(self, household: str, when: int | None = None) -> tuple[str, ...]:
         """Return the subjects who live in a household.
@@ -312,47 +271,49 @@ class Registry:
             household: Its id.
             when: The time asked about; None for those whose residence has no end.
         """
-        return tuple(
-            subject
-            for since, until, subject in self._occupants.get(household, ())
-            if (until is None or (when is not None and when < until))
-            and (when is None or since <= when)
-        )
+        occupants = self.occupants.get(household, ())
+        return tuple([one for one in occupants if self._lives(one, household, when)])
 
     def sole_resident(self, household: str, when: int | None = None) -> str | None:
         """Return the subject of a household's only resident, None where there are more or none."""
-        occupants = self._occupants.get(household, ())
-        if len(occupants) == 1:  # Mostly the question is about the only one there ever was.
-            since, until, subject = occupants[0]
-            if until is None and (when is None or since <= when):
-                return subject
-        living = self.residents(household, when)
-        return living[0] if len(living) == 1 else None
+        living = None
+        for subject in self.occupants.get(household, ()):
+            if self._lives(subject, household, when):
+                if living is not None:
+                    return None
+                living = subject
+        return living
+
+    def _lives(self, subject: str, household: str, when: int | None) -> bool:
+        since, until, home = self._homes[subject][0]
+        if until is None and (when is None or since <= when):  # Mostly it is about now.
+            return home == household
+        return when is not None and self.residences.at(subject, when) == household
 
     def subject_of(self, external_id: str) -> str | None:
         """Return the subject of the id that terminals and the office use for a resident."""
-        return self._subjects.get(external_id)
+        return self.subjects.get(external_id)
 
     def resident_class(self, subject: str, when: int) -> ResidentClass:
         """Return a resident's class at a time; NONE for an unknown subject."""
-        return self._classes.at(subject, when) or ResidentClass.NONE
+        return self.classes.at(subject, when) or ResidentClass.NONE
 
     def trip(self, subject: str, when: int) -> tuple[int, int] | None:
         """Return from when until when (excluded) the approved trip lasts that a resident is on."""
-        since, until, is_approved = self._trips.stay(subject, when)
-        return (since, until) if is_approved else None
+        since, until, begins = self.trips.stay(subject, when)
+        return None if begins is None else (since, until)
 
     def household_of_vehicle(self, plate: str, when: int) -> str | None:
         """Return the household whose vehicle carried a plate at a time, however it is written."""
-        return self._vehicles.at(plain_plate(plate), when)
+        return self.vehicles.at(plain_plate(plate), when)
 
     def knows_subject(self, subject: str) -> bool:
         """Return whether the subject is registered."""
-        return subject in self._household_of
+        return subject in self.residences
 
     def channels(self, worker: str) -> tuple[str, ...]:
         """Return a worker's channel addresses in order of preference. Secret: never logged."""
-        return self._channels.get(worker, ())
+        return self.worker_channels.get(worker, ())
 
 
 def plain_plate(text: str) -> str:
@@ -360,7 +321,7 @@ def plain_plate(text: str) -> str:
     return "".join(character for character in text.upper() if character.isalnum())
 
 
-def _without_end(residents: dict[str, tuple[str, ...]]) -> History[str]:
+def _without_end(residents: Mapping[str, Sequence[str]]) -> History[str]:
     return History(
         (subject, (0, None, household))
         for household, subjects in residents.items()
@@ -368,13 +329,12 @@ def _without_end(residents: dict[str, tuple[str, ...]]) -> History[str]:
     )
 
 
-def _latest(residences: History[str]) -> dict[str, str]:
-    return {subject: spans[0][2] for subject, spans in residences.items()}
-
-
-def _by_household(residences: History[str]) -> dict[str, tuple[Span[str], ...]]:
-    occupants: dict[str, tuple[Span[str], ...]] = {}
-    for subject, spans in residences.items():
-        for since, until, household in spans:
-            occupants[household] = (*occupants.get(household, ()), (since, until, subject))
+def _by_household(residences: History[str]) -> dict[str, tuple[str, ...]]:
+    occupants: dict[str, tuple[str, ...]] = {}
+    for subject, spans in residences.by_key.items():
+        for home in (spans[0][2],) if len(spans) == 1 else {home for _, _, home in spans}:
+            occupants[home] = (*occupants.get(home, ()), subject)
+    for household, subjects in occupants.items():
+        if len(subjects) > 1:
+            occupants[household] = tuple(sorted(subjects))
     return occupants

@@ -1,5 +1,6 @@
 """The registry as plain rows: as it is, as it would be, and the difference between the two."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 
 from devices.clock import rfc3339
+from devices.registry_reader import change_key
 from devices.registry_store import bump
 from devices.tables import device_credential, metadata, registry_change, registry_version
 
@@ -70,6 +72,15 @@ class Difference:
             "removed": sum(map(len, self.removed.values())),
         }
 
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """Yield the table and key of everything whose rows change; some more than once."""
+        for table in TABLES:
+            name = table.name
+            both = (row for pair in self.changed.get(name, {}).values() for row in pair)
+            alone = (*self.added.get(name, {}).values(), *self.removed.get(name, {}).values())
+            for row in itertools.chain(alone, both):
+                yield name, change_key(table, row)
+
     def lines(self) -> Iterator[str]:
         """Yield the difference a row a line, without what is secret: names, phones, plates, ….
 
@@ -119,7 +130,7 @@ def write(connection: Connection, difference: Difference) -> None:
             connection.execute(insert(table), list(difference.added[table.name].values()))
         for key, (_, after) in difference.changed[table.name].items():
             connection.execute(update(table).where(_is(table, key)).values(after))
-    bump(connection)
+    bump(connection, difference.keys())
 
 
 def _is(table: Table, key: Key) -> Any:

@@ -11,10 +11,10 @@ from alerts.finding import Action, Finding
 from alerts.rule import Context, Evidence, Rule
 from alerts.thresholds import Thresholds
 from devices.clock import HOUR
+from devices.history import History
 from devices.observation import BodySite, Observation, Temperature, TimeSource
 from devices.registry import (
     Device,
-    History,
     HouseholdState,
     OnCall,
     Place,

@@ -17,6 +17,7 @@ from alerts.finding import Action, Finding, IncidentKind
 from alerts.rule import Attribution, Context, Evidence, Step
 from alerts.rules.where import locate
 from devices.clock import HOUR, MINUTE
+from devices.history import FOREVER
 from devices.observation import (
     Crossing,
     DeviceStatus,
@@ -25,7 +26,7 @@ from devices.observation import (
     Observation,
     Temperature,
 )
-from devices.registry import FOREVER, Device, Registry
+from devices.registry import Device, Registry
 
 GRAIN = 16
 """What is heard is remembered this many times in the span a device may be silent, not each time:

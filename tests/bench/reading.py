@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from devices.clock import DAY, HOUR, MINUTE
+from devices.history import FOREVER
 from devices.observation import BodySite, DeviceStatus, Electricity, Temperature
-from devices.registry import FOREVER
 from ingest import household_series
 from ingest.point import NANOSECONDS, Point, make_series
 from ingest.reading import END_OF_TIME, Function

@@ -16,6 +16,7 @@ from alerts.thresholds import Thresholds
 from dashboards.grafana.catalogue import dashboards
 from dashboards.grafana.push import PushRefused, push
 from devices.clock import DAY, HOUR, MINUTE
+from devices.history import History
 from devices.observation import (
     BodySite,
     Crossing,
@@ -27,7 +28,7 @@ from devices.observation import (
     Observation,
     Temperature,
 )
-from devices.registry import History, Place, PlaceKind, Registry
+from devices.registry import Place, PlaceKind, Registry
 from gatehouse.cli import dashboards as commands
 from gatehouse.failure import Failure
 from ingest.message import Message

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from devices.clock import DAY, HOUR, wall_now
+from devices.history import History
 from devices.observation import (
     BodySite,
     Crossing,
@@ -20,7 +21,7 @@ from devices.observation import (
     Observation,
     Temperature,
 )
-from devices.registry import History, Place, PlaceKind, Registry
+from devices.registry import Place, PlaceKind, Registry
 from ingest import rollup_sql, series_upkeep
 from ingest.influxdb1_schema import InfluxSchema1
 from ingest.influxdb_address import parse_address

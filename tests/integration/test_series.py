@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from devices.clock import DAY, HOUR, MINUTE, SECOND
+from devices.history import History
 from devices.observation import (
     BodySite,
     Crossing,
@@ -20,7 +21,7 @@ from devices.observation import (
     Observation,
     Temperature,
 )
-from devices.registry import History, Place, PlaceKind, Registry
+from devices.registry import Place, PlaceKind, Registry
 from ingest import household_series
 from ingest.measurement import MEASUREMENTS
 from ingest.message import Message

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.registry import FOREVER, History
+from devices.history import FOREVER, History
 
 TIMES = st.integers(0, 30)
 FACTS = st.lists(st.tuples(TIMES, st.none() | TIMES, st.sampled_from("abc")), max_size=6)

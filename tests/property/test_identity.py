@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from devices.clock import HOUR, SECOND, rfc3339
 from devices.decoder import Decoder
+from devices.history import History
 from devices.profile import built_in, load_profiles
-from devices.registry import Device, History, Place, PlaceKind, Registry
+from devices.registry import Device, Place, PlaceKind, Registry
 from ingest.message import Message
 from ingest.point import PointEncoder
 from ingest.series import SeriesStore, open_store

@@ -19,6 +19,7 @@ from alerts.incident import Disposition, Event, Incident
 from alerts.outbox import Paging
 from alerts.thresholds import Thresholds
 from devices.clock import MINUTE, SECOND, ManualClock
+from devices.history import History
 from devices.observation import (
     BodySite,
     Crossing,
@@ -27,16 +28,7 @@ from devices.observation import (
     Observation,
     Temperature,
 )
-from devices.registry import (
-    Device,
-    History,
-    HouseholdState,
-    OnCall,
-    Place,
-    PlaceKind,
-    Registry,
-    Role,
-)
+from devices.registry import Device, HouseholdState, OnCall, Place, PlaceKind, Registry, Role
 from tests.phones import Phones
 from tests.state import open_state
 

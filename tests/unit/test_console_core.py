@@ -20,8 +20,9 @@ from dashboards.hand_reading import (
 from dashboards.masked import mask
 from dashboards.throttle import ADDRESS_TRIES, KEYS, NAME_TRIES, WINDOW, Throttle
 from devices.clock import HOUR, MINUTE, parse_rfc3339
+from devices.history import History
 from devices.observation import BodySite
-from devices.registry import Device, History, Place, PlaceKind, Registry, Role
+from devices.registry import Device, Place, PlaceKind, Registry, Role
 from ingest.series import Reading
 
 NOW = parse_rfc3339("2020-02-14T20:05:00+08:00")

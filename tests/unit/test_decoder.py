@@ -8,6 +8,7 @@ import pytest
 from devices.clock import DAY, MINUTE, parse_rfc3339
 from devices.codecs import CODECS
 from devices.decoder import MAX_PAYLOAD, Decoder
+from devices.history import History
 from devices.loop import MAX_MEMBERS
 from devices.observation import (
     BodySite,
@@ -19,7 +20,7 @@ from devices.observation import (
 )
 from devices.outcome import DeadLetter, DeadLetterReason, Ignored, IgnoredReason, Outcome
 from devices.profile import built_in, load_profile, load_profiles
-from devices.registry import Device, History, Place, PlaceKind, Registry
+from devices.registry import Device, Place, PlaceKind, Registry
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW = parse_rfc3339("2020-02-14T12:00:00Z")

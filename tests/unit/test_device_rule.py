@@ -5,8 +5,9 @@ import msgspec
 from alerts.rules.battery import BatteryLow
 from alerts.rules.device import DeviceSilent, DeviceState
 from devices.clock import DAY, HOUR, MINUTE
+from devices.history import History
 from devices.observation import DeviceStatus
-from devices.registry import Device, History, Place, PlaceKind, Registry
+from devices.registry import Device, Place, PlaceKind, Registry
 from tests.judging import Bench, at, community, told
 
 NOON = at("12:00")

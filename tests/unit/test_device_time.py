@@ -7,9 +7,10 @@ import pytest
 
 from devices.clock import DAY, MINUTE, SECOND, parse_rfc3339, rfc3339
 from devices.device_time import Arrival, count_from_arrival, judge_time
+from devices.history import History
 from devices.observation import TimeSource
 from devices.outcome import DeadLetterReason, DecodeError
-from devices.registry import History, Place, PlaceKind, Registry
+from devices.registry import Place, PlaceKind, Registry
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW = parse_rfc3339("2020-02-14T12:00:00Z")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from devices.history import History
 from devices.observation import (
     BodySite,
     DeviceStatus,
@@ -13,7 +14,7 @@ from devices.observation import (
     Temperature,
     TimeSource,
 )
-from devices.registry import History, Place, PlaceKind, Registry
+from devices.registry import Place, PlaceKind, Registry
 from ingest.measurement import MEASUREMENT_OF, MEASUREMENTS, TAGS
 from ingest.message import Message
 from ingest.point import NANOSECONDS, Point, PointEncoder

@@ -9,9 +9,10 @@ import pytest
 from devices.clock import HOUR, MINUTE, ManualClock
 from devices.codecs.dlt645 import read_frames, write_read_request
 from devices.decoder import Decoder
+from devices.history import History
 from devices.poll import PollSchedule
 from devices.profile import Profile, ProfileError, built_in, load_profile, load_profiles
-from devices.registry import Device, History, Place, PlaceKind, Registry
+from devices.registry import Device, Place, PlaceKind, Registry
 from tests.messages import NOON
 
 STAIRS = Place(PlaceKind.SITE, "xhk")

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from devices.history import History
 from devices.observation import Observation
-from devices.registry import Device, History, Place, PlaceKind, Registry
+from devices.registry import Device, Place, PlaceKind, Registry
 from ingest.line_protocol import encode_lines
 from ingest.measurement import CANARY, FORBIDDEN, MEASUREMENT_OF
 from ingest.message import Message
