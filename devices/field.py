@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from devices.block import Block, Number, Paths, Word
-from devices.loop import compile_loop, write_guard
+from devices.loop import compile_sum, write_sum
 from devices.measure import (
     AMBIENT,
     CELSIUS,
@@ -21,18 +21,17 @@ from devices.measure import (
     SIGNAL,
     Conversion,
     Measure,
+    as_number,
     convert,
-    parse_number,
+    text_number,
     write_convert,
 )
 from devices.observation import BodySite, Credential, CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, DecodeError
 from devices.path import (
-    Getter,
     Scope,
     compile_paths,
     is_writable,
-    unless_blank,
     write_get,
     write_raw,
     write_text,
@@ -77,6 +76,7 @@ class Field(NamedTuple):
 class _Usual(NamedTuple):
     """What nearly every number is: under the first of some keys, converted or not, possible."""
 
+    where: str
     paths: tuple[str, ...]
     conversion: Conversion | None
     low: float
@@ -112,6 +112,10 @@ def _write_number(usual: _Usual, read: Reader, source: Source, stand: Stand) -> 
     if usual.absent:
         with source.inside(f"if {value} in {source.name(usual.absent, 'absent')}:"):
             source.line(f"{value} = None")
+    if len(usual.paths) == 1:
+        with source.inside(f"if {value}.__class__ is str:"):
+            number = source.name(text_number, "text_number")
+            source.line(f"{value} = {number}({value}, {usual.where!r}, {usual.absent!r})")
     if usual.conversion is not None:
         with source.inside(f"if {value}.__class__ is float or {value}.__class__ is int:"):
             write_convert(source, value, usual.conversion)
@@ -131,15 +135,6 @@ def _write_rare(read: Reader, source: Source, stand: Stand) -> str:
     return value
 
 
-def _write_sum(path: str, read: Reader, source: Source, stand: Stand) -> str:
-    """Write that a callable reads a sum, where there is something to add."""
-    value = source.variable("value")
-    source.line(f"{value} = None")
-    with source.inside(f"if {write_guard(source, path, stand) or 'True'}:"):
-        source.line(f"{value} = {source.name(read, 'read')}({stand.scope})")
-    return value
-
-
 def _compile_field(name: str, said: Any, names: frozenset[str]) -> Field:
     if name in MEASURES:
         number = said if isinstance(said, Number) else Number(path=said)
@@ -152,7 +147,7 @@ def _compile_field(name: str, said: Any, names: frozenset[str]) -> Field:
 
 
 def _compile_number(name: str, number: Number, measure: Measure) -> Field:
-    get = compile_paths(number.path) if number.path else _compile_sum(number.sum or (), name)
+    get = compile_paths(number.path) if number.path else compile_sum(number.sum or (), name)
     where = f"{name}: {number.path or number.sum}"
     low, high = number.range or (measure.low, measure.high)
     absent = frozenset(one for one in number.absent if not isinstance(one, tuple))
@@ -183,7 +178,7 @@ def _compile_number(name: str, number: Number, measure: Measure) -> Field:
 
     paths = (number.path,) if isinstance(number.path, str) else number.path or ()
     is_usual = paths and is_writable(paths) and not (gaps or unit_from or is_whole)
-    usual = _Usual(paths, conversion, low, high, tuple(absent)) if is_usual else None
+    usual = _Usual(where, paths, conversion, low, high, tuple(absent)) if is_usual else None
     return Field(name, _writer(number, usual, read))
 
 
@@ -191,39 +186,8 @@ def _writer(number: Number, usual: _Usual | None, read: Reader) -> Writer:
     if usual is not None:
         return partial(_write_number, usual, read)
     if isinstance(number.sum, str):
-        return partial(_write_sum, number.sum, read)
+        return partial(write_sum, number.sum, read)
     return partial(_write_rare, read)
-
-
-def _compile_sum(paths: Paths, name: str) -> Getter:
-    """Return what adds what is at some paths, or all that one with a star lists.
-
-    Where one is absent there is no sum.
-    """
-    if isinstance(paths, str):
-        loop = compile_loop(paths)
-        return lambda scope: _add([unless_blank(item) for _, item in loop(scope.item)], name)
-    getters = tuple(compile_paths(path) for path in paths)
-    return lambda scope: _add([getter(scope) for getter in getters], name)
-
-
-def _add(values: list[object], name: str) -> float | None:
-    if not values or None in values:
-        return None
-    return sum((as_number(value, name) for value in values), 0.0)
-
-
-def as_number(value: object, where: str) -> float | int:
-    """Return a number, or the number that a text says.
-
-    Raises:
-        DecodeError: WRONG_TYPE, it is neither.
-    """
-    if isinstance(value, str):
-        return parse_number(value, where)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DecodeError(DeadLetterReason.WRONG_TYPE, where)
-    return value
 
 
 def _hashable(value: object) -> object:

@@ -1,9 +1,11 @@
-"""Loops of a profile: what a pattern with a star lists of a payload, compiled once."""
+"""Loops and sums of a profile: what a pattern with a star lists of a payload, compiled once."""
 
 from collections.abc import Callable
 
+from devices.block import Paths
+from devices.measure import as_number
 from devices.outcome import DeadLetterReason, DecodeError
-from devices.path import follow, is_member
+from devices.path import Getter, Scope, compile_paths, follow, is_member, unless_blank
 from devices.source import Source, Stand
 
 MAX_MEMBERS = 16_384
@@ -53,3 +55,30 @@ def write_guard(source: Source, pattern: str, stand: Stand) -> str:
     holder = source.variable("holder")
     source.line(f"{holder} = {stand.get}({before!r})")
     return f"{holder}.__class__ is list or {holder}.__class__ is dict"
+
+
+def compile_sum(paths: Paths, name: str) -> Getter:
+    """Return what adds what is at some paths, or all that one with a star lists.
+
+    Where one is absent there is no sum.
+    """
+    if isinstance(paths, str):
+        loop = compile_loop(paths)
+        return lambda scope: _add([unless_blank(item) for _, item in loop(scope.item)], name)
+    getters = tuple(compile_paths(path) for path in paths)
+    return lambda scope: _add([getter(scope) for getter in getters], name)
+
+
+def write_sum(path: str, read: Callable[[Scope], object], source: Source, stand: Stand) -> str:
+    """Write that a callable reads a sum, where there is something to add."""
+    value = source.variable("value")
+    source.line(f"{value} = None")
+    with source.inside(f"if {write_guard(source, path, stand) or 'True'}:"):
+        source.line(f"{value} = {source.name(read, 'read')}({stand.scope})")
+    return value
+
+
+def _add(values: list[object], name: str) -> float | None:
+    if not values or None in values:
+        return None
+    return sum((as_number(value, name) for value in values), 0.0)

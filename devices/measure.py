@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from devices.observation import BodySite
 from devices.outcome import DeadLetterReason, DecodeError
+from devices.path import BLANK
 from devices.source import Source
 
 Conversion = tuple[float, float]
@@ -115,3 +116,28 @@ def parse_number(text: str, where: str) -> float:
     if math.isinf(number):
         raise DecodeError(DeadLetterReason.OUT_OF_RANGE, where)
     return number
+
+
+def as_number(value: object, where: str) -> float | int:
+    """Return a number, or the number that a text says.
+
+    Raises:
+        DecodeError: WRONG_TYPE, it is neither; OUT_OF_RANGE.
+    """
+    if isinstance(value, str):
+        return parse_number(value, where)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DecodeError(DeadLetterReason.WRONG_TYPE, where)
+    return value
+
+
+def text_number(text: str, where: str, absent: tuple[float | str, ...]) -> float | None:
+    """Return the number a text says, None where it is blank or one that means there is none.
+
+    Raises:
+        DecodeError: As :func:`parse_number`.
+    """
+    if text.strip() in BLANK:
+        return None
+    number = parse_number(text, where)
+    return None if number in absent else number

@@ -105,6 +105,8 @@ def write_raw(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
 def is_writable(paths: str | Sequence[str]) -> bool:
     """Return whether paths are written out, key by key, as nearly all are."""
     several = (paths,) if isinstance(paths, str) else tuple(paths)
+    if several == (".",):
+        return True
     if len(several) == 1:
         several = (several[0].removeprefix("/"),)
     steps = [path.split(".") for path in several]
@@ -115,22 +117,29 @@ def is_writable(paths: str | Sequence[str]) -> bool:
 
 
 def _chains(paths: str | Sequence[str], stand: Stand) -> list[tuple[str, list[str]]]:
-    """Return of each path what gets its first key, as text, and all its keys."""
+    """Return of each path what its first key is asked of, and all its keys; none for the whole."""
     several = (paths,) if isinstance(paths, str) else tuple(paths)
+    if several == (".",):
+        return [(stand.item, [])]
     of_root = len(several) == 1 and several[0].startswith("/")
     get = "get" if of_root else stand.get
     return [(get, path.removeprefix("/" if of_root else "").split(".")) for path in several]
 
 
 def _write_steps(source: Source, value: str, chain: tuple[str, list[str]]) -> None:
-    get, (key, *deeper) = chain
-    source.line(f"{value} = {get}({key!r})")
-    for step in deeper:
-        place = f"{value}.get({step!r}) if {value}.__class__ is dict else"
-        if step.isdecimal():
-            is_there = f"{value}.__class__ is list and len({value}) > {int(step)}"
-            place += f" {value}[{int(step)}] if {is_there} else"
-        source.line(f"{value} = {place} None")
+    """Write what gets the value at the end of some keys; what holds it is got once for all."""
+    found, keys = chain
+    for place, key in enumerate(keys):
+        if place == 0:
+            found = f"{found}({key!r})"
+            continue
+        holder = source.once(found, "holder")
+        get = source.once(f"{holder}.get if {holder}.__class__ is dict else no_member", "get")
+        found = f"{get}({key!r})"
+        if key.isdecimal():
+            is_there = f"{holder}.__class__ is list and len({holder}) > {int(key)}"
+            found = f"{holder}[{int(key)}] if {is_there} else {found}"
+    source.line(f"{value} = {found}")
 
 
 def write_text(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
@@ -139,9 +148,13 @@ def write_text(source: Source, paths: str | Sequence[str], stand: Stand) -> str:
     Returns:
         The variable that holds it then, None where there is none.
     """
-    value = write_get(source, paths, stand)
+    is_one = is_writable(paths) and (isinstance(paths, str) or len(paths) == 1)
+    value = (write_raw if is_one else write_get)(source, paths, stand)
     with source.inside(f"if {value}.__class__ is str:"):
         source.line(f"{value} = {value}.strip()")
+        if is_one:
+            with source.inside(f"if {value} in BLANK:"):
+                source.line(f"{value} = None")
     with source.inside(f"elif {value} is not None:"):
         source.line(f"{value} = as_text({value})")
     return value

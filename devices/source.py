@@ -32,6 +32,7 @@ class Source:
         self._depth = 1
         self._names: dict[str, Any] = dict(known or {})
         self._variables = 0
+        self._known: list[dict[str, str]] = [{}]
 
     def line(self, text: str) -> None:
         """Write one line at the present depth."""
@@ -42,7 +43,9 @@ class Source:
         """Write a line that ends with a colon; what is written meanwhile stands inside."""
         self.line(header)
         self._depth += 1
+        self._known.append({})
         yield
+        self._known.pop()
         self._depth -= 1
 
     def name(self, value: object, hint: str) -> str:
@@ -59,6 +62,17 @@ class Source:
         """Return a name for a variable that nothing else has."""
         self._variables += 1
         return f"{hint}{self._variables}"
+
+    def once(self, expression: str, hint: str) -> str:
+        """Return the variable that holds what an expression gives, written where it is not yet.
+
+        Nobody may set that variable, nor what the expression names.
+        """
+        known = next((one[expression] for one in self._known if expression in one), "")
+        if not known:
+            known = self._known[-1][expression] = self.variable(hint)
+            self.line(f"{known} = {expression}")
+        return known
 
     def compile(self) -> Callable[..., Any]:
         """Return the function."""

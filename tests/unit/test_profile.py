@@ -117,6 +117,48 @@ def test_every_example_gives_what_it_says(profile: Profile) -> None:
             id="just beyond the span",
         ),
         pytest.param(
+            'kind = "electricity"\npower_w = { path = "a.p", absent = [9999] }\nenergy_wh = "a.e"',
+            '{"a": {"p": "9999", "e": " 1.5 "}}',
+            '{ kind = "electricity", energy_wh = 1.5 }',
+            id="a text of the number that means there is none",
+        ),
+        pytest.param(
+            'kind = "electricity"\npower_w = ["a.p", "a.q"]\nenergy_wh = ["b.e", "a.e"]',
+            '{"a": {"p": " -- ", "q": "7", "e": 8}}',
+            '{ kind = "electricity", power_w = 7.0, energy_wh = 8.0 }',
+            id="alternatives in what is there and what is not",
+        ),
+        pytest.param(
+            'kind = "electricity"\npower_w = "a.1"\nenergy_wh = "b.1"',
+            '{"a": [5, 6], "b": {"1": 7}}',
+            '{ kind = "electricity", power_w = 6.0, energy_wh = 7.0 }',
+            id="a place in an array, or a key that is a number",
+        ),
+        pytest.param(
+            'kind = "electricity"\npower_w = "a.1"\nenergy_wh = "a.0.x"',
+            '{"a": [{"x": 5}]}',
+            '{ kind = "electricity", energy_wh = 5.0 }',
+            id="beyond the end of an array",
+        ),
+        pytest.param(
+            'kind = "electricity"\npower_w = { sum = "a.*" }',
+            '{"a": [5, "6", 0.5]}',
+            '{ kind = "electricity", power_w = 11.5 }',
+            id="the sum of an array",
+        ),
+        pytest.param(
+            'kind = "electricity"\npower_w = { sum = "a.*" }',
+            '{"a": [5, null]}',
+            None,
+            id="a sum of which one is absent",
+        ),
+        pytest.param(
+            'kind = "electricity"\npower_w = "p"\nunless = { "*" = "*" }',
+            '{"a": null, "b": "--"}',
+            None,
+            id="members that say nothing",
+        ),
+        pytest.param(
             'kind = "electricity"\npower_w = "p"\nwhen = { "*.total" = "*" }',
             '{"p": 5, "a": 1, "b": {"total": null}, "c": {"total": 7}}',
             '{ kind = "electricity", power_w = 5.0 }',
