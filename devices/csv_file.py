@@ -19,6 +19,7 @@ MAX_BYTES = 64 * 1024 * 1024
 _TOP_LINES = 10
 _WORKBOOK_STARTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """Of a zip (.xlsx) and of an OLE2 file (.xls)."""
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -34,16 +35,16 @@ def read_csv(path: Path) -> Grid:
         raise RefusedLine(1, f"larger than {MAX_BYTES // 1024 // 1024} MiB; split it")
     if content.startswith(_WORKBOOK_STARTS):
         raise RefusedLine(1, "is an Excel workbook, not CSV; let its name end with .xlsx or .xls")
-    text, encoding = _decode(content)
-    if 4 * text.count("\0") > len(text):
+    if not content.startswith(_UTF16) and 16 * content.count(b"\0") > len(content):
         raise RefusedLine(1, "is UTF-16 without its mark, or no CSV file; save it as CSV UTF-8")
+    text, encoding = _decode(content)
     notes = [f"read as {encoding}"] if encoding != "UTF-8" else []
     return Grid(path.name, path.stem, "line", _records(text), notes)
 
 
 def _decode(content: bytes) -> tuple[str, str]:
     """Return the text and the name of its encoding."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if content.startswith(_UTF16):
         try:
             return content.decode("utf-16"), "UTF-16"
         except UnicodeDecodeError as error:

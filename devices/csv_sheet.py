@@ -177,7 +177,7 @@ def _columns(
             continue
         if name is None and registry_words.is_identity_number(title):
             note = (
-                "is not read: national id numbers are not needed; better keep them out of the file"
+                "is not read: national id numbers are not needed; keep them out of the file"
             )
             sheet.notes.append(f"column {here} {note}")
         elif name is None and registry_words.is_unread(title):
