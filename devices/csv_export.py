@@ -13,24 +13,37 @@ from devices.cell_text import guard
 from devices.clock import rfc3339
 from devices.csv_rows import FILES, WEEKDAYS
 from devices.registry_draft import Rows, read_rows
+from devices.registry_record import as_of
 
 Record = Mapping[str, Any]
 
 
-def export_folder(connection: Connection, folder: Path) -> int:
+def export_folder(connection: Connection, folder: Path, *, at: int | None = None) -> int:
     """Write every file, private to the user: they hold names, phones, plates, channel addresses.
+
+    Args:
+        connection: On the state database.
+        folder: Made if it is not there.
+        at: As of :func:`export_records`.
 
     Returns:
         How many rows were written.
     """
-    records = export_records(connection)
+    records = export_records(connection, at=at)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return sum(write_file(folder / name, records[name]) for name in FILES)
 
 
-def export_records(connection: Connection) -> dict[str, Iterator[Record]]:
-    """Return the rows of every file, in an order that stays the same."""
+def export_records(connection: Connection, *, at: int | None = None) -> dict[str, Iterator[Record]]:
+    """Return the rows of every file, in an order that stays the same.
+
+    Args:
+        connection: On the state database.
+        at: Only what was so at a time, in milliseconds UTC; None for everything that ever was.
+    """
     rows = read_rows(connection)
+    if at is not None:
+        rows = as_of(rows, at)
     return {
         "sites.csv": _sorted(rows["site"]),
         "gates.csv": _sorted(rows["gate"]),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, insert, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
 
 from devices.clock import rfc3339
 from devices.registry_reader import change_key
@@ -17,7 +17,7 @@ Rows = dict[Key, dict[str, Any]]
 _UNSAID = {registry_version, registry_change, device_credential}
 TABLES: tuple[Table, ...] = tuple(table for table in metadata.sorted_tables if table not in _UNSAID)
 """What the files say, in the order in which the tables refer to each other."""
-_SECRET = {
+SECRET = {
     ("resident", "name"),
     ("resident", "phone"),
     ("worker", "name"),
@@ -25,17 +25,21 @@ _SECRET = {
     ("trip", "reason"),
     ("vehicle", "plate"),
 }
-_TIMES = {"since", "until"}
+"""Columns that no difference, log or page shows."""
+TIMES = {"since", "until"}
 
 
 def read_rows(connection: Connection) -> dict[str, Rows]:
     """Return every row of every registry table by its primary key."""
-    return {
-        table.name: {
-            key_of(table, row): dict(row) for row in connection.execute(select(table)).mappings()
-        }
-        for table in TABLES
-    }
+    return {table.name: _read(connection, table) for table in TABLES}
+
+
+def _read(connection: Connection, table: Table) -> Rows:
+    keys = [column for column in table.columns if column.primary_key]
+    names = [column.name for column in table.columns]
+    width = len(keys)
+    rows = connection.execute(select(*keys, *table.columns))
+    return {tuple(row[:width]): dict(zip(names, row[width:], strict=True)) for row in rows}
 
 
 def key_of(table: Table, row: Mapping[Any, Any]) -> Key:
@@ -97,9 +101,9 @@ class Difference:
 
     def _title(self, table: Table, key: Key) -> str:
         parts = [
-            rfc3339(part) if column.name in _TIMES else self.residents.get(part, part)
+            rfc3339(part) if column.name in TIMES else self.residents.get(part, part)
             for column, part in zip(table.primary_key, key, strict=True)
-            if (table.name, column.name) not in _SECRET
+            if (table.name, column.name) not in SECRET
         ]
         return " ".join(str(part) for part in (table.name, *parts))
 
@@ -123,18 +127,30 @@ def write(connection: Connection, difference: Difference) -> None:
     if not difference:
         return
     for table in reversed(TABLES):
-        for key in difference.removed[table.name]:
-            connection.execute(delete(table).where(_is(table, key)))
+        if difference.removed[table.name]:
+            keys = [_key(table, key) for key in difference.removed[table.name]]
+            connection.execute(delete(table).where(_is(table)), keys)
     for table in TABLES:
         if difference.added[table.name]:
             connection.execute(insert(table), list(difference.added[table.name].values()))
-        for key, (_, after) in difference.changed[table.name].items():
-            connection.execute(update(table).where(_is(table, key)).values(after))
+        if difference.changed[table.name]:
+            rest = [column.name for column in table.columns if not column.primary_key]
+            values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rest}
+            rows = [
+                _key(table, key) | {f"new_{name}": after[name] for name in rest}
+                for key, (_, after) in difference.changed[table.name].items()
+            ]
+            connection.execute(update(table).where(_is(table)).values(values), rows)
     bump(connection, difference.keys())
 
 
-def _is(table: Table, key: Key) -> Any:
-    return and_(*(column == part for column, part in zip(table.primary_key, key, strict=True)))
+def _is(table: Table) -> Any:
+    """Return the condition that a row has the key that :func:`_key` gives."""
+    return and_(*(column == bindparam(f"key_{column.name}") for column in table.primary_key))
+
+
+def _key(table: Table, key: Key) -> dict[str, Any]:
+    return {f"key_{column.name}": part for column, part in zip(table.primary_key, key, strict=True)}
 
 
 def _rest(table: Table, row: dict[str, Any]) -> dict[str, Any]:
@@ -146,9 +162,9 @@ def _rest(table: Table, row: dict[str, Any]) -> dict[str, Any]:
 
 def _shown(table: str, row: Mapping[str, Any]) -> str:
     words = [
-        f"{name} {rfc3339(value) if name in _TIMES else value}"
+        f"{name} {rfc3339(value) if name in TIMES else value}"
         for name, value in row.items()
-        if (table, name) not in _SECRET
+        if (table, name) not in SECRET
     ]
     return ": " + ", ".join(words) if words else ""
 
@@ -159,8 +175,8 @@ def _shown_change(table: str, before: Mapping[str, Any], after: Mapping[str, Any
         if value == before[name]:
             continue
         old, new = (
-            rfc3339(time) if name in _TIMES and time is not None else time
+            rfc3339(time) if name in TIMES and time is not None else time
             for time in (before[name], value)
         )
-        words.append(name if (table, name) in _SECRET else f"{name} {old} → {new}")
+        words.append(name if (table, name) in SECRET else f"{name} {old} → {new}")
     return ": " + ", ".join(words)

@@ -19,6 +19,7 @@ from devices.registry_draft import Difference
 from devices.registry_lock import reading
 from devices.registry_summary import summary
 from devices.registry_words import Language
+from gatehouse.cli.registry_show import At, moment, show
 from gatehouse.database import open_database
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import Settings, load
@@ -34,6 +35,7 @@ In = Annotated[Language, typer.Option(help="Of titles and closed words in a work
 
 def register(parent: typer.Typer) -> None:
     """Add the group to the command line."""
+    app.command("show")(show)
     parent.add_typer(app, name="registry")
 
 
@@ -79,18 +81,22 @@ def _import(
 def export(
     path: Annotated[Path, typer.Argument(help="A folder, or a workbook: FILE.xlsx.")],
     language: In = Language.ENGLISH,
+    at: At = None,
 ) -> None:
     """Write the registry as what import takes. It holds names, phones and addresses of channels.
 
     gatehouse registry export out.xlsx --language zh
+
+    gatehouse registry export january --at 2020-01-15T12:00:00+08:00
     """
+    when = moment(at)
     engine = open_database(load())
     try:
         with reading(engine) as connection:
             if path.suffix.lower() == ".xlsx":
-                written = _write(path, export_records(connection), language)
+                written = _write(path, export_records(connection, at=when), language)
             else:
-                written = export_folder(connection, path)
+                written = export_folder(connection, path, at=when)
     finally:
         engine.dispose()
     typer.echo(f"{written} rows written to {path}")

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from dashboards import audit
+from gatehouse.database import create
 from tests.command import Run
 
 SAMPLE = Path(__file__).parents[2] / "devices" / "sample_community"
@@ -32,3 +34,50 @@ def test_wrong_folder_says_so_in_a_line(run: Run, tmp_path: Path) -> None:
     assert refused.code == 1
     assert "sites.csv, line 2, column zone: 'Mars/Olympus' is no time zone" in refused.err
     assert "Traceback" not in refused.err
+
+
+def test_what_was_so_at_a_time_is_shown_and_exported(run: Run, tmp_path: Path) -> None:
+    """A household that went away in January was occupied before; its flat and names stay closed."""
+    here = {"GATEHOUSE_DATA_DIR": str(tmp_path / "data")}
+    assert run("registry", "import", str(SAMPLE), environment=here).code == 0
+    asked = ("registry", "show", "household", "h-2-102")
+    then = ("--at", "2020-01-10T12:00:00+08:00")
+    ever, before = (run(*asked, *more, environment=here) for more in ((), then))
+    states = [
+        [one["state"] for one in json.loads(f.out)["household_state"]] for f in (ever, before)
+    ]
+    assert states == [["occupied", "away"], ["occupied"]]
+    assert "2-102" not in ever.out.replace("h-2-102", "")
+    assert run("registry", "export", "out", *then, environment=here).code == 0
+    households = (tmp_path / "out" / "households.csv").read_text(encoding="utf-8")
+    assert "h-2-102,b2,2-102,occupied" in households
+    assert "away" not in households
+    assert (
+        run("registry", "export", "none", "--at", "2019-01-01T00:00:00Z", environment=here).code
+        == 0
+    )
+    assert (tmp_path / "none" / "devices.csv").read_text(encoding="utf-8").count("\n") == 1
+
+
+def test_a_name_is_shown_for_a_reason_that_is_recorded(run: Run, tmp_path: Path) -> None:
+    """Without one nothing of a person is shown, and what is wrong is said in a line."""
+    here = {"GATEHOUSE_DATA_DIR": str(tmp_path / "data")}
+    assert run("registry", "import", str(SAMPLE), environment=here).code == 0
+    asked = ("registry", "show", "resident", "r-002")
+    closed = run(*asked, environment=here)
+    assert closed.code == 0
+    for secret in ("Li Qiang", "10000000002", "Dialysis", "subject"):
+        assert secret not in closed.out
+    assert run(*asked, "--names", environment=here).code == 2
+    opened = run(*asked, "--names", "--reason", "doctor asked", environment=here)
+    assert json.loads(opened.out)["name"] == "李强 Li Qiang"
+    database = create(f"sqlite:///{tmp_path}/data/state.db")
+    with database.connect() as connection:
+        (entry,) = audit.find(connection, about="resident:r-002")
+    database.dispose()
+    assert (entry.action, entry.reason) == (audit.Action.OPENED_PERSON, "doctor asked")
+    assert "there is no device 'x'" in run("registry", "show", "device", "x", environment=here).err
+    assert run("registry", "show", "cat", "x", environment=here).code == 2
+    assert run(*asked, "--at", "soon", environment=here).code == 2
+    gate = run("registry", "show", "gate", "lakeside/grocer", environment=here)
+    assert json.loads(gate.out)["entry_limit"] == 15
