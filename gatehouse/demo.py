@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from devices.clock import ScaledClock
 from devices.csv_import import import_folder
-from devices.simulator.community import build_community
+from devices.simulator.city import make_city
 from devices.simulator.community_csv import write_city
 from devices.simulator.scenario import ZONE
 from devices.simulator.simulation import simulate
@@ -122,7 +122,7 @@ class _Demo:
         self._folder = options.data_dir.resolve()
         self._port = _port(options.port)
         self._clock = ScaledClock(self._folder / DEMO_CLOCK)
-        self._community = build_community(seed=options.seed, households=options.households)
+        self._city = make_city(seed=options.seed, households=options.households)
         self._broker: Broker = choose_broker(self._folder / "broker")
         self._history: tuple[int, int] | None = (0, 0) if fresh else None
 
@@ -150,14 +150,14 @@ class _Demo:
     def _begin(self) -> None:
         """Set the community's clock before its history, or let it stand where it was saved."""
         if self._fresh:
-            self._clock.set(self._community.begins, speed=0)
+            self._clock.set(self._city.begins, speed=0)
         else:
             self._clock.resume(speed=0)
 
     def _settle_in(self, database: Engine) -> None:
         """Register the community as an office would: from a folder of CSV files."""
         folder = self._folder / "community"
-        write_city(folder, [self._community])
+        write_city(folder, self._city.communities)
         import_folder(database, folder, now=self._clock.now())
 
     def _environment(self) -> dict[str, str]:
@@ -206,9 +206,8 @@ class _Demo:
         await simulate(
             url=f"mqtt://127.0.0.1:{self._broker.port}",
             clock=self._clock,
-            community=self._community,
+            city=self._city,
             speed=self._options.speed,
-            history=True,
             progress=tell,
         )
 
@@ -229,6 +228,7 @@ class _Demo:
 
     def _hint(self) -> str:
         """Return a command that gives somebody a fever: 38.4 in the armpit (type 1)."""
-        mac = next(home.thermometer for home in self._community.homes if home.thermometer)
+        homes = next(self._city.communities).homes
+        mac = next(home.thermometer for home in homes if home.thermometer)
         topic = f"{mac}/HealthThermometer/TemperatureMeasurement"
         return f"mosquitto_pub -p {self._broker.port} -q 1 -t {topic} -m 4,38.4,1"

@@ -1,18 +1,19 @@
-"""Everything the community publishes, by time. The same for one seed and one stretch of time.
+"""Everything a city publishes, by time. The same for one seed and one stretch of time.
 
-The history is thinned to what the rules need: meters, readings taken at
-home, and the guard's rounds.
+The history is thinned to what the rules need: meters, readings taken at home, and the guard's
+rounds.
 """
 
-import asyncio
 import heapq
-from collections.abc import AsyncGenerator, Iterator
-from itertools import islice
+from collections.abc import Iterator
 
 from devices.simulator import checkpoint, faults, gates, measuring, rooms, scripted
+from devices.simulator.city import City
 from devices.simulator.community import Community
 from devices.simulator.event import Event, in_order
 from devices.simulator.meters import Meters
+from devices.simulator.share import WHOLE, Share
+from devices.simulator.site import Site
 
 _ALWAYS = (measuring.readings, gates.guard_rounds)
 _LIVE = (
@@ -23,21 +24,38 @@ _LIVE = (
     faults.garbage,
     scripted.tell,
 )
-_AHEAD = 500
+
+
+def city_events(
+    city: City, since: int, until: int | None = None, *, share: Share = WHOLE
+) -> Iterator[Event]:
+    """Yield every publish of a city, or a process's share of it, in order.
+
+    Args:
+        city: Who and what; its communities are made when the first event is asked for.
+        since: First time, milliseconds UTC; not before the first day begins.
+        until: First time that is left out; without an end, for ever.
+        share: Which part of the work is wanted.
+    """
+    lives = [_life(city, site, since, until, share) for site in share.sites(city)]
+    return lives[0] if len(lives) == 1 else heapq.merge(*lives, key=_time)
+
+
+def _life(city: City, site: Site, since: int, until: int | None, share: Share) -> Iterator[Event]:
+    yield from share.of_site(city, events(city.community(site), since, until))
 
 
 def events(community: Community, since: int, until: int | None = None) -> Iterator[Event]:
-    """Yield every publish from a time on, in order; without an end, for ever.
-
-    Args:
-        community: Who and what.
-        since: First time, milliseconds UTC; not before the history begins.
-        until: First time that is left out.
-    """
+    """Yield every publish of one community; times as for :func:`city_events`."""
     day = max(community.day_of(since), community.first_day)
     meters = Meters(community, day)
+    late = _people(community, day - 1)
     while until is None or community.midnight(day) < until:
-        for event in heapq.merge(_people(community, day), meters.next_day(), key=_time):
+        begin, end = community.midnight(day), community.midnight(day + 1)
+        people = _people(community, day)
+        today = in_order(event for event in (*late, *people) if begin <= event.at < end)
+        late = [event for event in people if event.at >= end]
+        for event in heapq.merge(today, meters.next_day(), key=_time):
             if until is not None and event.at >= until:
                 return
             if event.at >= since:
@@ -45,38 +63,16 @@ def events(community: Community, since: int, until: int | None = None) -> Iterat
         day += 1
 
 
-async def made_ahead(coming: Iterator[Event]) -> AsyncGenerator[Event]:
-    """Yield events that a thread makes, a bounded number ahead, so that the loop never waits."""
-    making = asyncio.create_task(asyncio.to_thread(_take, coming))
-    try:
-        while made := await making:
-            making = asyncio.create_task(asyncio.to_thread(_take, coming))
-            for event in made:
-                yield event
-    finally:
-        making.cancel()
-
-
-def _take(coming: Iterator[Event]) -> list[Event]:
-    return list(islice(coming, _AHEAD))
-
-
 def _people(community: Community, day: int) -> list[Event]:
-    """Return a day's publishes of everything but meters, by time.
+    """Return a day's publishes of everything but meters, in no order.
 
-    A night at the checkpoint, a trip or a late household runs into the next day, so each day is
-    asked together with the one before it.
+    A night at the checkpoint, a trip or a late household runs into the next day, no further.
     """
-    midnight, end = community.midnight(day), community.midnight(day + 1)
-    begin = max(midnight, community.alive_at)
-    found = [
-        event
-        for source, first in [*((s, midnight) for s in _ALWAYS), *((s, begin) for s in _LIVE)]
-        for of_day in (day - 1, day)
-        for event in source(community, of_day)
-        if first <= event.at < end
-    ]
-    return in_order(found)
+    found = [event for source in _ALWAYS for event in source(community, day)]
+    if community.midnight(day + 2) > community.alive_at:
+        live = (event for source in _LIVE for event in source(community, day))
+        found += [event for event in live if event.at >= community.alive_at]
+    return found
 
 
 def _time(event: Event) -> int:
