@@ -1,19 +1,22 @@
 """What only PostgreSQL can show: its own types and locks, under everything that is kept there."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Connection, Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 import alerts.tables
 import dashboards.tables
 import devices.tables
-from alerts import record
+from alerts import attribution, record
+from alerts.attribution import Answer, Whose
 from alerts.engine import Engine as RuleEngine
+from alerts.incident import ActRefused
 from alerts.tables import incident, page, rule_state
 from alerts.thresholds import Thresholds
 from alerts.timeline import EventKind, add_event
@@ -24,9 +27,10 @@ from devices.outcome import Outcome
 from gatehouse.database import create, migrate, newest_revision, revision
 from tests.console import make_world
 from tests.console_http import submit, visit
+from tests.family import Family
 from tests.judging import at, community, temperature
 from tests.office import NOW, Office
-from tests.servers import PostgreSQL
+from tests.servers import PostgreSQL, wait_until
 
 SAMPLE = Path(devices.tables.__file__).parent / "sample_community"
 TABLES = [devices.tables.metadata, alerts.tables.metadata, dashboards.tables.metadata]
@@ -155,3 +159,36 @@ async def test_text_it_cannot_keep_is_refused(
     async with visit(world, "worker") as client:
         assert (await submit(client, path, **fields)).status_code == 422
     world.engine.dispose()
+
+
+def test_of_two_answers_at_once_the_second_is_refused(
+    postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    """Whose a reading is, said twice at one moment: it is never two people's."""
+    world = make_world(tmp_path, database_url=postgresql.database())
+    family, engine, registry = Family(world), world.engine, world.context.registry()
+
+    def answer(connection: Connection) -> int:
+        shared = attribution.find_readings(connection, registry, "h-502")
+        said = Answer(shared[0].name, Whose.VISITOR, None, 0)
+        return attribution.attribute(
+            connection, registry, family.case.id, [said], actor="worker-1", now=NOW
+        )
+
+    def answer_later() -> int:
+        with engine.begin() as connection:
+            return answer(connection)
+
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as first, engine.connect() as watching:
+            assert answer(first) == 1
+            second = pool.submit(answer_later)
+            wait_until(
+                lambda: second.done() or watching.scalar(waits),
+                seconds=20,
+                what="the second answer to wait",
+            )
+        with pytest.raises(ActRefused, match="answered meanwhile"):
+            second.result(20)
+    engine.dispose()
