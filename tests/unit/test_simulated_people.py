@@ -255,6 +255,9 @@ def test_a_fridge_cycles_and_its_mean_is_that_of_the_half_hour(community: Commun
         counted = [load.within(slot, minute * MINUTE)[1] for minute in range(31)]
         assert counted == sorted(counted)
         assert math.isclose(counted[-1], load.means[slot] / 2, abs_tol=0.01)
+        used = [(late - early) * 60 for early, late in pairwise(counted)]
+        for watts, *ends in zip(used, samples, samples[1:], strict=False):
+            assert min(ends) - 0.01 <= watts <= max(ends) + 0.01
         on = sum(sample > statistics.mean(samples) for sample in samples) / 30
         assert abs(on - FRIDGE_MEAN_W / FRIDGE_W) < 0.05
 
