@@ -10,6 +10,7 @@ from devices.csv_rows import FILES
 from devices.registry_words import Language
 from devices.registry_workbook import write_workbook
 from gatehouse.database import create, migrate
+from tests.bench.results import Results
 
 HOUSEHOLDS = 35_000
 RESIDENTS = 100_000
@@ -23,7 +24,7 @@ _SINCE = "2019-12-01"
 Record = dict[str, object]
 
 
-def measure(folder: Path) -> dict[str, float]:
+def measure(folder: Path) -> Results:
     """Return seconds for each way, each into an empty database but the one once more."""
     folder.mkdir(parents=True)
     (folder / "files").mkdir()

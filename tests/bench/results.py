@@ -14,6 +14,8 @@ BUDGETS = {
     "publish_to_readable_p99_ms": "<= 1,000",
     "observation_to_page_p99_ms": "<= 1,000",
     "demo_console_s": "<= 10",
+    "import_100k_residents_s": "<= 30",
+    "import_100k_residents_xlsx_s": "<= 30",
     **dict.fromkeys(decoding.names(), "<= 2.5"),
 }
 
@@ -88,6 +90,9 @@ NAMES = (
     "cpu_us_a_point_by_client",
     "cpu_us_telegraf",
     "demo_console_s",
+    "import_100k_residents_s",
+    "import_100k_residents_again_s",
+    "import_100k_residents_xlsx_s",
 )
 """What ``build/bench.json`` holds; described in tests/README.md."""
 
