@@ -12,11 +12,12 @@ from devices.clock import DAY, HOUR, MINUTE
 from devices.registry import HouseholdState
 from devices.simulator import wire
 from devices.simulator.body import armpit, fever_at
+from devices.simulator.chance import Illness
 from devices.simulator.community import Community
 from devices.simulator.event import Event, local, publish
 from devices.simulator.happening import Window
 from devices.simulator.home import Home, Person
-from devices.simulator.plan import WINDOWS, Illness
+from devices.simulator.plan import WINDOWS
 
 HOURS = ((6.0, 7.8, 10.4), (14.0, 17.6, 19.5))
 """Of each window: earliest, likeliest and latest first reading of a household. Assumed."""

@@ -4,15 +4,23 @@ The messages and the ground truth are both made from this, so they cannot disagr
 for each day by itself: days may be asked for in any order, and always answer the same.
 """
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from random import Random
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from devices.clock import DAY, HOUR, SECOND, parse_rfc3339
 from devices.registry import HouseholdState
+from devices.simulator.chance import (
+    DAYS_REMEMBERED,
+    Chance,
+    Failure,
+    Illness,
+    L,
+    Stay,
+    Stream,
+    some,
+)
 from devices.simulator.happening import (
     Away,
     BatteryDies,
@@ -26,7 +34,7 @@ from devices.simulator.happening import (
     Reading,
     Window,
 )
-from devices.simulator.home import Home, MeterKind, Person
+from devices.simulator.home import Home, MeterKind
 from devices.simulator.scenario import Scenario
 from devices.simulator.site import Site
 
@@ -36,56 +44,8 @@ FACTORY_TIME = parse_rfc3339("2020-01-01T00:00:07+08:00")
 """What a clock shows that has begun again and finds no time server."""
 WINDOWS: tuple[Window, ...] = ("morning", "afternoon")
 
-_FEVER_DAYS, _LONGEST_FEVER = (2.0, 6.0), 7
-_PEAK, _PEAK_SPREAD, _PEAK_FROM, _PEAK_TO = 38.3, 0.5, 37.6, 40.0
-"""Assumed: days and degrees Celsius of fevers that come by chance."""
-_AWAY_DAYS, _LONGEST_ABSENCE = (1.5, 7.0), 8
-"""Assumed."""
-_FAILURE_HOURS = (1.0, 6.0)
-"""Assumed."""
 _DRIFT_S_A_DAY = 60.0
 """At most; assumed. A crystal of 20 ppm is off by 1.7 s a day, one without correction by more."""
-_DAYS_REMEMBERED = 64
-
-Stream = Callable[..., Random]
-
-
-class Lasting(Protocol):
-    """Something with a beginning and an end, in milliseconds UTC; the end is left out."""
-
-    @property
-    def begins(self) -> int: ...  # noqa: D102
-    @property
-    def ends(self) -> int: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class Illness:
-    """A fever with its course; ``peak_celsius`` is reached in the armpit on its afternoons."""
-
-    home: Home
-    person: Person
-    begins: int
-    ends: int
-    peak_celsius: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """A time in which a household is otherwise than it is registered, or silent."""
-
-    home: Home
-    begins: int
-    ends: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A time in which a gateway passes nothing on."""
-
-    gateway: str
-    begins: int
-    ends: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +57,6 @@ class ClockFault:
     gain: float | None
 
 
-L = TypeVar("L", bound=Lasting)
 T = TypeVar("T")
 
 
@@ -125,8 +84,8 @@ class Plan:
         )
         self._living = [home for home in homes if home.state is HouseholdState.OCCUPIED]
         self._free = self._unnamed(self._living)
-        self._people = [(home, person) for home in self._free for person in home.people]
-        self._gateways = sorted({home.meter.gateway for home in homes if home.meter.gateway})
+        gateways = {home.meter.gateway for home in homes if home.meter.gateway}
+        self._chance = Chance(scenario.shares, self._free, gateways, midnight, first_day, stream)
         self.clock_faults = self._find_clock_faults(site)
         self.deaths = self._find_deaths()
         self.settlers = self._find_settlers()
@@ -140,11 +99,9 @@ class Plan:
         self._unmeasured = {
             (one.day, one.window): self._find_unmeasured(one) for one in self._all(NotMeasured)
         }
-        self.ill = lru_cache(_DAYS_REMEMBERED)(self._ill)
-        self.away = lru_cache(_DAYS_REMEMBERED)(self._away)
-        self.failing = lru_cache(_DAYS_REMEMBERED)(self._failing)
-        self._fevers_of_day = lru_cache(_DAYS_REMEMBERED)(self._fevers_of)
-        self._absences_of_day = lru_cache(_DAYS_REMEMBERED)(self._absences_of)
+        self.ill = lru_cache(DAYS_REMEMBERED)(self._ill)
+        self.away = lru_cache(DAYS_REMEMBERED)(self._away)
+        self.failing = lru_cache(DAYS_REMEMBERED)(self._failing)
 
     @property
     def told(self) -> tuple[Happening, ...]:
@@ -153,13 +110,13 @@ class Plan:
 
     def _ill(self, day: int) -> Mapping[str, Illness]:
         """Return who is ill at some time of a day, by the person's id."""
-        chance = self._since(day, _LONGEST_FEVER, self._new_fevers)
+        chance = self._chance.fevers(day)
         told = [self._told_fever(one) for one in self._all(Fever)]
         return {one.person.id: one for one in self._of_day(day, (*chance, *told))}
 
     def _away(self, day: int) -> Mapping[str, Stay]:
         """Return which households nobody is in at some time of a day, unregistered, by id."""
-        chance = self._since(day, _LONGEST_ABSENCE, self._new_absences)
+        chance = self._chance.absences(day)
         told = [self._stay(one, one.lasts_days) for one in self._all(Away)]
         return {one.home.id: one for one in self._of_day(day, (*chance, *told))}
 
@@ -167,7 +124,7 @@ class Plan:
         """Return the failures of gateways that touch a day, by gateway."""
         found: dict[str, tuple[Failure, ...]] = {}
         told = [self._told_failure(one) for one in self._all(GatewayFails)]
-        for one in self._of_day(day, (*self._since(day, 1, self._failures_of), *told)):
+        for one in self._of_day(day, (*self._chance.failures(day), *told)):
             found[one.gateway] = (*found.get(one.gateway, ()), one)
         return found
 
@@ -214,53 +171,9 @@ class Plan:
     def _all(self, kind: type[T]) -> Iterator[T]:
         return (one for one in self._told if isinstance(one, kind))
 
-    def _since(self, day: int, longest: int, begun_on: Callable[[int], Iterable[L]]) -> Iterator[L]:
-        """Yield what began by chance on a day or on the days before it that may still matter."""
-        for before in range(max(self._first_day, day - longest), day + 1):
-            yield from begun_on(before)
-
-    def _new_fevers(self, day: int) -> list[Illness]:
-        """Return who falls ill on a day, of those who have not just been ill."""
-        before = self._since(day - 1, _LONGEST_FEVER - 1, self._fevers_of_day)
-        recent = {one.person.id for one in before}
-        return [one for one in self._fevers_of_day(day) if one.person.id not in recent]
-
-    def _new_absences(self, day: int) -> list[Stay]:
-        """Return who leaves on a day, of those who have not just left."""
-        before = self._since(day - 1, _LONGEST_ABSENCE - 1, self._absences_of_day)
-        recent = {one.home.id for one in before}
-        return [one for one in self._absences_of_day(day) if one.home.id not in recent]
-
     def _of_day(self, day: int, some: Iterable[L]) -> Iterator[L]:
         begin, end = self.midnight(day), self.midnight(day + 1)
         return (one for one in some if one.begins < end and begin < one.ends)
-
-    def _fevers_of(self, day: int) -> list[Illness]:
-        stream, chance = self._stream("fevers", day), self.scenario.shares.fevers_per_1000_days
-        found = []
-        for home, person in _some(self._people, chance / 1_000, stream):
-            begins = self.midnight(day) + round(stream.uniform(0, DAY))
-            ends = begins + round(stream.uniform(*_FEVER_DAYS) * DAY)
-            peak = min(max(stream.gauss(_PEAK, _PEAK_SPREAD), _PEAK_FROM), _PEAK_TO)
-            found.append(Illness(home, person, begins, ends, round(peak, 1)))
-        return found
-
-    def _absences_of(self, day: int) -> list[Stay]:
-        stream, chance = self._stream("leaving", day), self.scenario.shares.leaving_per_1000_days
-        found = []
-        for home in _some(self._free, chance / 1_000, stream):
-            begins = self.midnight(day) + round(stream.uniform(8, 18) * HOUR)
-            found.append(Stay(home, begins, begins + round(stream.uniform(*_AWAY_DAYS) * DAY)))
-        return found
-
-    def _failures_of(self, day: int) -> list[Failure]:
-        stream = self._stream("gateways", day)
-        found = []
-        for gateway in _some(self._gateways, self.scenario.shares.gateway_failures_a_day, stream):
-            begins = self.midnight(day) + round(stream.uniform(0, DAY))
-            hours = stream.uniform(*_FAILURE_HOURS)
-            found.append(Failure(gateway, begins, begins + round(hours * HOUR)))
-        return found
 
     def _told_fever(self, one: Fever) -> Illness:
         home = self.named[one.household]
@@ -291,7 +204,7 @@ class Plan:
             found[stay.home.id] = (*found.get(stay.home.id, ()), stay)
         empty = [home for home in self.homes if home.state is HouseholdState.EMPTY]
         stream, begins = self._stream("settlers"), self.midnight(self._first_day)
-        for home in _some(self._unnamed(empty), self.scenario.shares.lived_in, stream):
+        for home in some(self._unnamed(empty), self.scenario.shares.lived_in, stream):
             found[home.id] = (Stay(home, begins, FOREVER),)
         return found
 
@@ -308,7 +221,7 @@ class Plan:
             meter: ClockFault(
                 meter, begins, _drift(stream.uniform(-_DRIFT_S_A_DAY, _DRIFT_S_A_DAY))
             )
-            for meter in _some(clocks, share, stream)
+            for meter in some(clocks, share, stream)
         }
         for one in self._all(ClockDrifts):
             device = self.named[one.household].meter.id if one.household else site.huaan
@@ -324,7 +237,7 @@ class Plan:
         measuring = [home for home in self._free if home.thermometer]
         deaths = {
             home.thermometer or "": self.midnight(2) + round(stream.uniform(0, 12) * HOUR)
-            for home in _some(measuring, share, stream)
+            for home in some(measuring, share, stream)
         }
         for one in self._all(BatteryDies):
             home = self.named[one.household]
@@ -336,16 +249,3 @@ class Plan:
 
 def _drift(seconds_a_day: float) -> float:
     return seconds_a_day * SECOND / DAY
-
-
-def _some(all_of_them: Sequence[T], chance: float, stream: Random) -> Iterator[T]:
-    """Yield each with a chance, drawing about as many numbers as there are chosen ones."""
-    if chance <= 0:
-        return
-    place = -1
-    while True:
-        skipped = math.log(1 - stream.random()) / math.log(1 - chance) if chance < 1 else 0.0
-        place += 1 + int(min(skipped, len(all_of_them)))
-        if place >= len(all_of_them):
-            return
-        yield all_of_them[place]

@@ -15,6 +15,7 @@ from devices.clock import DAY, HOUR, rfc3339
 from devices.observation import Direction
 from devices.registry import HouseholdState
 from devices.simulator import faults, gates
+from devices.simulator.chance import Illness
 from devices.simulator.community import Community
 from devices.simulator.happening import (
     IsolationLeft,
@@ -25,7 +26,7 @@ from devices.simulator.happening import (
     UnknownTerminal,
 )
 from devices.simulator.measuring import FEVER
-from devices.simulator.plan import FOREVER, WINDOWS, Illness
+from devices.simulator.plan import FOREVER, WINDOWS
 from devices.simulator.scripted import UNKNOWN_SERIAL, act
 from devices.simulator.site import Site
 
