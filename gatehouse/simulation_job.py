@@ -167,10 +167,10 @@ def _receive(pipe: Connection, child: BaseProcess) -> Tally | None:
 
 
 def _sum(tallies: Iterable[Tally]) -> Tally:
-    """Return all messages, and the time that every process has reached."""
+    """Return all messages, and the time that every process has reached that has begun."""
     every = list(tallies)
     families = sum((one.families for one in every), Counter[str]())
-    return Tally(families, min((one.at for one in every), default=0))
+    return Tally(families, min((one.at for one in every if one.at), default=0))
 
 
 def _end(children: Sequence[BaseProcess]) -> None:
