@@ -14,7 +14,7 @@ from ingest.point import NANOSECONDS
 from ingest.rollup import ROLLUPS
 
 SIMULATED_HOUSEHOLDS = 100
-SIMULATED_SERIES = {"temperature": 107, "crossing": 2, "electricity": 100, "device_status": 114}
+SIMULATED_SERIES = {"temperature": 102, "crossing": 2, "electricity": 100, "device_status": 114}
 """Series that a day of so many simulated households comes to; a test counts them again."""
 
 _HEAD = """# The schema of the time series
