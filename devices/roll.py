@@ -2,8 +2,8 @@
 
 Nothing is guessed: a building must be known by its id or name, a flat is the household that has it
 or a new one, and a person without an id is whoever of that name lives there now, or a new one. So
-the same list again changes nothing. New ids are made of building, flat and a number, never of a
-name.
+the same list again changes nothing. A phone that it leaves out stays as it is known. New ids are
+made of building, flat and a number, never of a name.
 """
 
 import re
@@ -82,7 +82,7 @@ class Roll:
             (row["building"], _same(row["flat"])): key[0] for key, row in rows["household"].items()
         }
         self._people = _people_at_home(rows)
-        self._ids = {row["external_id"] for row in rows["resident"].values()}
+        self._phones = {row["external_id"]: row["phone"] for row in rows["resident"].values()}
         self._flats: dict[str, _Flat] = {}
 
     def tables(self) -> tuple[Sheet[BaseModel], Sheet[BaseModel]]:
@@ -171,12 +171,13 @@ class Roll:
         said = row.model_dump(exclude={"site", "building", "flat", "state", "id"})
         identity = row.id or self._people.get((household, row.name)) or self._new_id(household)
         self._people.setdefault((household, row.name), identity)
-        self._ids.add(identity)
+        said["phone"] = row.phone or self._phones.get(identity, "")
+        self._phones[identity] = said["phone"]
         return ResidentRow.model_construct(id=identity, household=household, **said)
 
     def _new_id(self, household: str) -> str:
         number = 1
-        while f"{household}-{number}" in self._ids:
+        while f"{household}-{number}" in self._phones:
             number += 1
         return f"{household}-{number}"
 

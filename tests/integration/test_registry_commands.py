@@ -81,3 +81,47 @@ def test_a_name_is_shown_for_a_reason_that_is_recorded(run: Run, tmp_path: Path)
     assert run(*asked, "--at", "soon", environment=here).code == 2
     gate = run("registry", "show", "gate", "lakeside/grocer", environment=here)
     assert json.loads(gate.out)["entry_limit"] == 15
+
+
+def test_an_office_begins_with_a_template_and_goes_on_with_an_export(
+    run: Run, tmp_path: Path
+) -> None:
+    """The sample as a workbook is tried, imported, exported, and then changes nothing again."""
+    here = {"GATEHOUSE_DATA_DIR": str(tmp_path / "data")}
+    assert run("migrate", environment=here).code == 0
+    words = ("registry", "template", "office.xlsx", "--language", "zh")
+    assert run(*words, "--sample", environment=here).code == 0
+    assert "is there already" in run(*words, environment=here).err
+    tried = run("registry", "import", "office.xlsx", "--dry-run", environment=here)
+    assert tried.out.startswith("1 site is new\n")
+    assert run("registry", "import", "office.xlsx", environment=here).code == 0
+    assert run("registry", "export", "now.xlsx", "--language", "zh", environment=here).code == 0
+    again = json.loads(run("registry", "import", "now.xlsx", "--json", environment=here).out)
+    assert (again["added"], again["changed"], again["removed"]) == (0, 0, 0)
+    assert (again["notes"], again["summary"]) == ([], [])
+
+
+def test_a_dry_run_says_in_sentences_what_a_list_of_people_changes(
+    run: Run, tmp_path: Path
+) -> None:
+    """Sentences before rows, notes before sentences; no name is shown, and nothing is written."""
+    here = {"GATEHOUSE_DATA_DIR": str(tmp_path / "data")}
+    assert run("migrate", environment=here).code == 0
+    assert run("registry", "import", str(SAMPLE), environment=here).code == 0
+    header, *rows = "编号,楼栋,门牌,姓名,居住状态,备注", "r-001,b1,1-102,孙梅,,"
+    text = "\n".join([header, *rows, ",b1,1-201,张三,在住,x", ",b2,9,,空置,"])
+    (tmp_path / "名单.csv").write_text(text, encoding="gb18030")
+    tried = run("registry", "import", "名单.csv", "--dry-run", environment=here)
+    assert tried.out.splitlines()[:8] == [
+        "note: 名单.csv: read as GB 18030",
+        "note: 名单.csv: column 备注 is not read",
+        "1 flat is new",
+        "1 resident is new",
+        "1 resident changes",
+        "1 resident moves",
+        "1 flat becomes occupied",
+        "  + resident h-1-201-1: external_id h-1-201-1",
+    ]
+    assert "张三" not in tried.out
+    assert tried.out.endswith("nothing was changed\n")
+    assert "there is no such file" in run("registry", "import", "nowhere", environment=here).err
