@@ -26,6 +26,7 @@ class Action(StrEnum):
     DISCARDED_LETTERS = "discarded_letters"
     ACCEPTED_DEVICE = "accepted_device"
     ENROLLED_DEVICE = "enrolled_device"
+    REVOKED_CREDENTIAL = "revoked_credential"
     RETIRED_DEVICE = "retired_device"
     CHANGED_DEVICE = "changed_device"
     IGNORED_DEVICE = "ignored_device"

@@ -7,6 +7,7 @@ from sqlalchemy import Column, Connection, insert, select
 
 from devices.clock import SECOND
 from devices.csv_rows import DeviceRow
+from devices.registry_lock import lock
 from devices.registry_store import bump
 from devices.tables import building, device, device_binding, gate, grid, household, site, worker
 
@@ -34,22 +35,28 @@ def enrol(connection: Connection, row: DeviceRow, *, since: int) -> None:
     Raises:
         EnrolmentRefused: It is registered already, or something it refers to is not.
     """
+    lock(connection)
     if _has(connection, device.c.id, row.id):
         raise EnrolmentRefused("id", f"device {row.id!r} is registered already")
-    _check_place(connection, row)
+    check_place(connection, row)
     connection.execute(insert(device).values(id=row.id, profile=row.profile, gateway=row.gateway))
-    connection.execute(
-        insert(device_binding).values(
-            device=row.id,
-            since=since,
-            site=row.site,
-            place=row.place.value,
-            household=row.household,
-            gate=row.gate,
-            worker=row.worker,
-        )
-    )
-    bump(connection, [(device.name, row.id), (device_binding.name, row.id)])
+    _bind(connection, row, since=since)
+
+
+def bind(connection: Connection, row: DeviceRow, *, since: int) -> None:
+    """Let a registered device that stands nowhere stand somewhere, and tell every snapshot.
+
+    Args:
+        connection: In a transaction.
+        row: Where it stands.
+        since: From when; milliseconds UTC.
+
+    Raises:
+        EnrolmentRefused: Something it refers to is not registered.
+    """
+    lock(connection)
+    check_place(connection, row)
+    _bind(connection, row, since=since)
 
 
 def site_of_household(connection: Connection, household_id: str) -> str | None:
@@ -68,7 +75,7 @@ def midnight_before(at: int, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, time(), zone).timestamp()) * SECOND
 
 
-def _check_place(connection: Connection, row: DeviceRow) -> None:
+def check_place(connection: Connection, row: DeviceRow) -> None:
     """Refuse a place of which a part is not registered.
 
     Raises:
@@ -84,6 +91,21 @@ def _check_place(connection: Connection, row: DeviceRow) -> None:
         raise EnrolmentRefused("worker", f"there is no worker {row.worker!r}")
     if row.gateway is not None and not _has(connection, device.c.id, row.gateway):
         raise EnrolmentRefused("gateway", f"there is no device {row.gateway!r}, its gateway")
+
+
+def _bind(connection: Connection, row: DeviceRow, *, since: int) -> None:
+    connection.execute(
+        insert(device_binding).values(
+            device=row.id,
+            since=since,
+            site=row.site,
+            place=row.place.value,
+            household=row.household,
+            gate=row.gate,
+            worker=row.worker,
+        )
+    )
+    bump(connection, [(device.name, row.id), (device_binding.name, row.id)])
 
 
 def _has_gate(connection: Connection, site_id: str, gate_id: str) -> bool:

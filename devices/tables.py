@@ -138,9 +138,10 @@ device_credential = Table(
     Column("device", ForeignKey("device.id"), primary_key=True),
     Column("secret_hash", String(64), nullable=False),
     Column("digest_hash", String(32)),
+    Column("broker_hash", String(160)),
     Column("created_at", BigInteger, nullable=False),
 )
-"""Of terminals that post; ``devices/credential.py`` says what is kept of the secret."""
+"""``devices/credential.py`` says what is kept of the secret."""
 worker = Table(
     "worker",
     metadata,

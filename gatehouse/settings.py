@@ -30,6 +30,7 @@ from alerts.escalation import Policies
 from alerts.thresholds import Thresholds
 from devices.clock import Clock, ScaledClock, WallClock
 from gatehouse.address import bind_address, database_address, split_bind, web_address
+from gatehouse.enrolment_settings import EnrolmentSettings
 from ingest.broker import MqttSettings
 from ingest.http_source import NAME as INTAKE
 from ingest.retention import Retention
@@ -126,6 +127,7 @@ class Settings(BaseModel):
     clock_file: Path | None = None
     journal: JournalSettings = JournalSettings()
     retention: Retention = Retention()
+    enrolment: EnrolmentSettings = EnrolmentSettings()
     thresholds: Thresholds = Thresholds()
     escalation: Policies = Policies()
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from devices.csv_import import ImportRefused
 from devices.profile import ProfileError
 from gatehouse.broker import BrokerError
+from gatehouse.broker_access import BrokerAccessError
 from gatehouse.database import DatabaseError, explain
 from gatehouse.failure import FAILED, WRONG_USE, Failure
 from gatehouse.log import start_logging
@@ -77,7 +78,7 @@ def main() -> None:
         _end(str(failure), failure.code)
     except (SettingsError, ProfileError) as error:
         _end(str(error), WRONG_USE)
-    except (DatabaseError, BrokerError, JournalError, ImportRefused) as error:
+    except (DatabaseError, BrokerError, BrokerAccessError, JournalError, ImportRefused) as error:
         _end(str(error), FAILED)
     except DBAPIError as error:
         _end(f"the state database refused: {explain(error)}", FAILED)

@@ -14,11 +14,13 @@ from dashboards.candidates import Candidate
 from devices import registry_store
 from devices.clock import SECOND, rfc3339
 from devices.csv_rows import DeviceRow
-from devices.enrolment import EnrolmentRefused, enrol, midnight_before, site_of_household
-from devices.registry import PlaceKind
+from devices.enrolment import EnrolmentRefused, enrol, midnight_before
 from devices.tables import site as site_table
+from gatehouse.cli import place
 from gatehouse.cli.candidates import AsJson, Id, account_name, copy_line, find_one, state
+from gatehouse.cli.place import place_row
 from gatehouse.decoding import decode_beside
+from gatehouse.enrolment import follow
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.parts import make_decoder
 from gatehouse.settings import Settings, load
@@ -40,12 +42,12 @@ def accept(  # noqa: PLR0913, PLR0917 - an option each
     profile: Annotated[
         str, typer.Option(help="Its family; what it looks like most, where left out.")
     ] = "",
-    household: Annotated[str, typer.Option(help="It stands in this household.")] = "",
-    gate: Annotated[str, typer.Option(help="It stands at this gate.")] = "",
-    checkpoint: Annotated[str, typer.Option(help="It stands at this checkpoint.")] = "",
-    worker: Annotated[str, typer.Option(help="This worker carries it.")] = "",
-    site: Annotated[str, typer.Option(help="The site; may be left out where there is one.")] = "",
-    gateway: Annotated[str, typer.Option(help="The device it speaks through.")] = "",
+    household: place.Household = "",
+    gate: place.Gate = "",
+    checkpoint: place.Checkpoint = "",
+    worker: place.Worker = "",
+    site: place.Site = "",
+    gateway: place.Gateway = "",
     since: Annotated[
         str, typer.Option(help="Date from which it stands there; the day of its first message.")
     ] = "",
@@ -68,7 +70,9 @@ def accept(  # noqa: PLR0913, PLR0917 - an option each
         candidate = find_one(settings, engine, candidate_id)
         family = _family(candidate, profile)
         with engine.connect() as connection:
-            row = _row(connection, candidate, family, places, site=site, gateway=gateway)
+            row = place_row(
+                connection, candidate.device, family, places, site=site, gateway=gateway
+            )
             zone = _zone(connection, row.site)
         begins = _since(since, candidate, zone)
         try:
@@ -78,6 +82,8 @@ def accept(  # noqa: PLR0913, PLR0917 - an option each
                 told = _accept(settings, engine, candidate, row, since=begins)
         except EnrolmentRefused as refused:
             raise Failure(str(refused)) from refused
+        if not dry_run:
+            follow(settings, engine)
     _report(row, begins, told, dry_run=dry_run, as_json=as_json)
 
 
@@ -97,46 +103,6 @@ def _family(candidate: Candidate, asked: str) -> str:
     raise Failure(
         f"no profile understands {candidate.id}: devices/README.md, Add a device in four steps"
     )
-
-
-def _row(
-    connection: Connection,
-    candidate: Candidate,
-    family: str,
-    places: dict[str, str],
-    *,
-    site: str,
-    gateway: str,
-) -> DeviceRow:
-    given = {name: value for name, value in places.items() if value}
-    if len(given) > 1:
-        raise Failure(f"say one place: --{' or --'.join(given)}", code=WRONG_USE)
-    kind = PlaceKind(next(iter(given), PlaceKind.SITE))
-    if not site and kind is PlaceKind.HOUSEHOLD:
-        site = site_of_household(connection, given["household"]) or ""
-    try:
-        return DeviceRow.model_validate(
-            {
-                "id": candidate.device,
-                "profile": family,
-                "place": kind,
-                "site": site or _only_site(connection),
-                "household": given.get("household"),
-                "gate": given.get("gate") or given.get("checkpoint"),
-                "worker": given.get("worker"),
-                "gateway": gateway,
-            }
-        )
-    except ValueError as error:
-        raise Failure(f"this cannot stand in the registry: {error}", code=WRONG_USE) from error
-
-
-def _only_site(connection: Connection) -> str:
-    sites = list(connection.execute(select(site_table.c.id).limit(2)).scalars())
-    if len(sites) != 1:
-        why = "there are several" if sites else "import a registry first"
-        raise Failure(f"say which site: --site ({why})", code=WRONG_USE)
-    return str(sites[0])
 
 
 def _zone(connection: Connection, site: str) -> ZoneInfo:
@@ -208,5 +174,5 @@ def _report(
     counts = ", ".join(f"{count} {name}" for name, count in told.items()) or "nothing"
     verb = "would be" if dry_run else "is"
     kept = "of what was kept would come" if dry_run else "of what was kept"
-    place = f"{row.place.value} {where}"
-    print(f"{row.id} {verb} {row.profile}, {place}, since {rfc3339(since)}; {kept}: {counts}")
+    stands = f"{row.place.value} {where}"
+    print(f"{row.id} {verb} {row.profile}, {stands}, since {rfc3339(since)}; {kept}: {counts}")

@@ -1,18 +1,24 @@
-"""``gatehouse credentials``: which devices may post over HTTP."""
+"""``gatehouse credentials``: which devices may sign in, at the broker and to post."""
 
 import json
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
+from dashboards import audit
+from dashboards.audit import Action
 from devices import credential
-from devices.clock import rfc3339, wall_now
-from devices.credential import CredentialError, read_credentials
-from devices.registry_store import bump
-from gatehouse.cli.state import changing_state
+from devices.broker_rights import BrokerRights
+from devices.clock import rfc3339
+from devices.credential import CredentialError, read_broker_hashes, read_credentials
+from gatehouse.broker_access import BrokerAccess
+from gatehouse.cli.candidates import account_name, state
+from gatehouse.cli.state import changing_registry
+from gatehouse.enrolment import open_access, read_profiles, tell_of_credentials
+from gatehouse.failure import WRONG_USE, Failure
+from gatehouse.settings import Settings, load
 
-app = typer.Typer(help="Which devices may post over HTTP.", no_args_is_help=True)
+app = typer.Typer(help="Which devices may sign in.", no_args_is_help=True)
 Device = Annotated[str, typer.Argument(help="Its id in the registry.")]
 
 
@@ -21,58 +27,80 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="credentials")
 
 
-@app.command("create")
-def create(
-    device: Device,
-    digest: Annotated[
-        bool, typer.Option("--digest", help="The terminal insists on HTTP Digest.")
-    ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Void the credential that it has.")
-    ] = False,
-) -> None:
-    """Make a device's credential; its secret is printed once. It holds within two seconds.
-
-    Example: gatehouse credentials create gate-north
-    """
-    with changing_state(CredentialError) as connection:
-        secret = credential.issue(
-            connection, device, digest=digest, replace=replace, now=wall_now()
-        )
-        bump(connection)
-    path = f"/intake/{quote(device, safe=':@')}"
-    typer.echo(f"path {path}  user {device}  password (shown only now): {secret}")
-
-
 @app.command("list")
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
 ) -> None:
-    """List the devices that have one, and since when; no secret is among it.
+    """List the devices that have one, since when, and for what; no secret is among it.
 
     Example: gatehouse credentials list --json
     """
-    with changing_state(CredentialError) as connection:
-        found = read_credentials(connection)
+    with state(load()) as engine, engine.connect() as connection:
+        found, of_broker = read_credentials(connection), read_broker_hashes(connection)
     lines = [
-        {"device": name, "created_at": rfc3339(one.created_at), "digest": bool(one.digest_hash)}
+        {
+            "device": name,
+            "created_at": rfc3339(one.created_at),
+            "broker": name in of_broker,
+            "digest": bool(one.digest_hash),
+        }
         for name, one in found.items()
     ]
     if as_json:
         typer.echo(json.dumps(lines, ensure_ascii=False))
         return
     for name, one in found.items():
+        broker = "" if name in of_broker else "  posts only: made before the broker knew it"
         digest = "  digest" if one.digest_hash else ""
-        typer.echo(f"{name}  since {rfc3339(one.created_at)}{digest}")
+        typer.echo(f"{name}  since {rfc3339(one.created_at)}{digest}{broker}")
 
 
 @app.command("revoke")
 def revoke(device: Device) -> None:
-    """Void a device's credential: within two seconds its posts are refused.
+    """Void a device's credential, and leave the device where it stands.
+
+    Within two seconds its posts are refused; the broker hangs up on it and lets it in no more.
+    `gatehouse devices retire` ends its stay as well; `gatehouse devices enrol` gives another one.
 
     Example: gatehouse credentials revoke gate-north
     """
-    with changing_state(CredentialError) as connection:
-        credential.revoke(connection, device)
-        bump(connection)
-    typer.echo(f"the credential of {device} is void")
+    settings = load()
+    access = _access(settings)
+    with state(settings) as engine:
+        try:
+            with changing_registry(engine) as connection:
+                credential.revoke(connection, device)
+                tell_of_credentials(connection, [device])
+                audit.record(
+                    connection,
+                    Action.REVOKED_CREDENTIAL,
+                    account=account_name(),
+                    now=settings.clock.now(),
+                    about=f"device:{device}",
+                )
+        except CredentialError as error:
+            raise Failure(str(error)) from error
+        typer.echo(f"the credential of {device} is void")
+        if access is not None:
+            typer.echo(access.write(engine))
+
+
+@app.command("write")
+def write() -> None:
+    """Write the broker's password and ACL file again from the registry, and have it read them.
+
+    After a restore, or when `gatehouse doctor` says that they differ. What others wrote outside of
+    Gatehouse's part stays.
+
+    Example: gatehouse credentials write
+    """
+    settings = load()
+    access = _access(settings)
+    if access is None:
+        raise Failure("[enrolment] names no password_file and acl_file", code=WRONG_USE)
+    with state(settings) as engine:
+        typer.echo(access.write(engine))
+
+
+def _access(settings: Settings) -> BrokerAccess | None:
+    return open_access(settings, BrokerRights(read_profiles(settings)))

@@ -15,7 +15,7 @@ from dashboards.device_list import DeviceLine, list_devices, visible_devices, wr
 from devices.clock import MINUTE, SECOND, rfc3339
 from devices.registry import Role
 from devices.registry_store import load as load_registry
-from gatehouse.cli import accept, candidates
+from gatehouse.cli import accept, candidates, change_device, enrol
 from gatehouse.database import open_database
 from gatehouse.failure import Failure
 from gatehouse.parts import make_decoder, open_series
@@ -33,6 +33,8 @@ def register(parent: typer.Typer) -> None:
     """Add the group to the command line."""
     candidates.register(app)
     accept.register(app)
+    enrol.register(app)
+    change_device.register(app)
     parent.add_typer(app, name="devices")
 
 

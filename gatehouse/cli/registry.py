@@ -21,6 +21,7 @@ from devices.registry_summary import summary
 from devices.registry_words import Language
 from gatehouse.cli.registry_show import At, moment, show
 from gatehouse.database import open_database
+from gatehouse.enrolment import follow
 from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import Settings, load
 
@@ -61,6 +62,8 @@ def import_(
     engine = open_database(settings)
     try:
         difference = _import(engine, files, settings, progress, dry_run=dry_run)
+        if not dry_run:
+            follow(settings, engine)
     finally:
         engine.dispose()
     progress.end()

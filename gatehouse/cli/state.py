@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
+import typer
+from sqlalchemy import Connection, Engine
 
+from devices.registry_lock import changing
 from gatehouse.database import open_database
 from gatehouse.failure import Failure
 from gatehouse.settings import load
@@ -25,3 +27,24 @@ def changing_state(refusal: type[Exception]) -> Iterator[Connection]:
         raise Failure(str(error)) from error
     finally:
         engine.dispose()
+
+
+@contextmanager
+def changing_registry(engine: Engine, *, dry_run: bool = False) -> Iterator[Connection]:
+    """Open a transaction that changes the registry, alone; in a dry run it changes nothing.
+
+    Args:
+        engine: Of the state database.
+        dry_run: Roll back what was done.
+    """
+    with changing(engine, _say_who_waits) as (connection, _):
+        if not dry_run:
+            yield connection
+            return
+        with connection.begin_nested() as rehearsal:
+            yield connection
+            rehearsal.rollback()
+
+
+def _say_who_waits() -> None:
+    typer.echo("waiting: somebody else is changing the registry", err=True)

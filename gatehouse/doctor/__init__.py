@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from threading import Thread
 
-from gatehouse.doctor import broker, clock, database, machine, people, service, store
+from gatehouse.doctor import access, broker, clock, database, machine, people, service, store
 from gatehouse.doctor.found import Found
 from gatehouse.settings import Settings
 
@@ -27,6 +27,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("series store", store.store),
     ("retention", store.retention),
     ("state database", database.database),
+    ("broker's files", access.access),
     ("people", people.people),
     ("service", service.running),
     ("console", service.console),
