@@ -2,67 +2,79 @@
 
     python3 -m gatehouse.deploy.prepare
 
-Random secrets as files of mode 0600, the folders that containers keep their data in, and ``.env``
-with whose they are. Needs nothing but Python; what exists already is kept, so that running it
-again after an upgrade only adds what is new.
+Random secrets as files of mode 0600, the folders that containers keep their data in, whom the
+broker lets in, and ``.env`` with whose they are. Needs nothing but Python; what exists already is
+kept, so that running it again after an upgrade only adds what is new.
 """
 
 import argparse
-import base64
-import hashlib
 import os
 import secrets
 import sys
 from pathlib import Path
 
-SECRETS = (
-    "mqtt_password",
-    "mqtt_devices_password",
-    "influxdb_password",
-    "influxdb_token",
-    "grafana_password",
-)
-MQTT_USERS = {"gatehouse": "mqtt_password", "devices": "mqtt_devices_password"}
-MQTT_PASSWORDS = "mosquitto_passwords"
-VOLUMES = ("mosquitto", "influxdb", "influxdb-config", "grafana", "gatehouse")
+from devices.broker_file import hash_password
+
+SECRETS = ("mqtt_password", "influxdb_password", "influxdb_token", "grafana_password")
+USER = "gatehouse"
+PASSWORDS, ACL = "passwords", "acl"
+"""What the broker reads, in ``volumes/broker``. Gatehouse adds its devices."""
+VOLUMES = ("mosquitto", "broker", "influxdb", "influxdb-config", "grafana", "gatehouse")
+_RIGHTS = f"user {USER}\ntopic readwrite #\ntopic read $SYS/#\n"
+_SHARED_USER = "devices"
+"""Of installations that were prepared before each device had a user of its own."""
+_SHARED_RIGHTS = f"user {_SHARED_USER}\ntopic write #\n"
+_SETTINGS = """\
+[enrolment]
+password_file = "/broker/passwords"
+acl_file = "/broker/acl"
+reload_command = []  # The broker watches both files.
+# mqtt_url = "mqtt://192.168.1.10:1883"  # This machine, as devices reach it: printed on labels.
+# http_url = "http://192.168.1.10:8081"
+"""
 _ROOT_IS = 10001
 """Whose the files are when root prepares: no container runs as root."""
-_ITERATIONS = 101
-"""What mosquitto_passwd uses; the passwords are random and long."""
 
 
 def prepare(folder: Path) -> list[Path]:
-    """Make the secrets, folders and ``.env`` that are missing; return what was made."""
-    made = [
-        path
-        for path in (folder / "secrets", *(folder / "volumes" / name for name in VOLUMES))
-        if _make_folder(path)
-    ]
-    secret = folder / "secrets"
+    """Make the secrets, folders and files that are missing; return what was made."""
+    volumes, secret = folder / "volumes", folder / "secrets"
+    made = [path for path in (secret, *(volumes / name for name in VOLUMES)) if _make_folder(path)]
     made += [secret / name for name in SECRETS if _write(secret / name, secrets.token_urlsafe(32))]
-    if {secret / name for name in MQTT_USERS.values()} & set(made):
-        (secret / MQTT_PASSWORDS).unlink(missing_ok=True)  # It no longer matches.
-    passwords = "".join(
-        mosquitto_line(user, (secret / name).read_text().strip()) + "\n"
-        for user, name in MQTT_USERS.items()
-    )
-    if _write(secret / MQTT_PASSWORDS, passwords):
-        made.append(secret / MQTT_PASSWORDS)
+    made += _let_in(volumes / "broker", secret, is_new=secret / "mqtt_password" in made)
     uid, gid = _owner()
-    if _write(folder / ".env", f"GATEHOUSE_UID={uid}\nGATEHOUSE_GID={gid}\n"):
-        made.append(folder / ".env")
+    for path, text in (
+        (volumes / "gatehouse" / "gatehouse.toml", _SETTINGS),
+        (folder / ".env", f"GATEHOUSE_UID={uid}\nGATEHOUSE_GID={gid}\n"),
+    ):
+        if _write(path, text):
+            made.append(path)
     return made
 
 
-def mosquitto_line(user: str, password: str) -> str:
-    """Return a line of mosquitto's password file: PBKDF2 with SHA-512.
+def _let_in(broker: Path, secret: Path, *, is_new: bool) -> list[Path]:
+    """Let Gatehouse in at the broker, beside whoever is let in already; return what was made.
 
-    Source: mosquitto 2.0, src/password_mosq.c.
+    Args:
+        broker: The folder of the broker's files.
+        secret: That of the secrets.
+        is_new: Gatehouse's password is not the one that stands there.
     """
-    salt = secrets.token_bytes(12)
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
-    words = (str(_ITERATIONS), base64.b64encode(salt).decode(), base64.b64encode(key).decode())
-    return f"{user}:$7${'$'.join(words)}"
+    before = secret / "mosquitto_passwords"  # Where these stood before devices were enrolled.
+    passwords, acl = broker / PASSWORDS, broker / ACL
+    known = next((path.read_text() for path in (passwords, before) if path.exists()), "")
+    others = [line for line in known.splitlines() if not line.startswith(f"{USER}:")]
+    made = []
+    if is_new or not passwords.exists():
+        password = (secret / "mqtt_password").read_text().strip()
+        draft = broker / f"{PASSWORDS}.new"
+        draft.unlink(missing_ok=True)
+        _write(draft, "\n".join((f"{USER}:{hash_password(password)}", *others, "")))
+        made.append(draft.replace(passwords))
+    shared = any(line.startswith(f"{_SHARED_USER}:") for line in others)
+    if _write(acl, _RIGHTS + (_SHARED_RIGHTS if shared else "")):
+        made.append(acl)
+    return made
 
 
 def _owner() -> tuple[int, int]:

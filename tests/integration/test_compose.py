@@ -4,6 +4,7 @@ import getpass
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -14,10 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
-from gatehouse.deploy.prepare import MQTT_PASSWORDS, SECRETS, prepare
+from devices.broker_file import hash_password
+from gatehouse.deploy.prepare import ACL, PASSWORDS, SECRETS, prepare
 from gatehouse.settings import load
 from ingest.influxdb_address import parse_address
-from tests.servers import Mosquitto
+from tests.servers import Mosquitto, Process, broker_answers, wait_until
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "gatehouse" / "deploy"
@@ -34,8 +36,8 @@ def prepared(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def mqtt_password(folder: Path, name: str) -> str:
-    return (folder / "secrets" / name).read_text()
+def mqtt_password(folder: Path) -> str:
+    return (folder / "secrets" / "mqtt_password").read_text()
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def broker(prepared: Path, program: Any) -> Iterator[Mosquitto]:
     mounted = (DEPLOY / "mosquitto.conf").read_text()
     ours = {
         "listener 1883": f"listener {server.port} 127.0.0.1",
-        "/run/secrets/": f"{prepared}/secrets/",
+        "/mosquitto/access/": f"{prepared}/volumes/broker/",
         "/mosquitto/data/": f"{server.folder}/",
     }
     for theirs, here in ours.items():
@@ -55,7 +57,7 @@ def broker(prepared: Path, program: Any) -> Iterator[Mosquitto]:
     # In its container it is not root; here root must stay itself to read the files.
     server.config.write_text(f"{mounted}\nuser {getpass.getuser()}\n")
     if os.getuid() == 0:
-        for path in (prepared / "secrets").iterdir():
+        for path in (prepared / "volumes" / "broker").iterdir():
             os.chown(path, 0, 0)
     server.start()
     yield server
@@ -145,28 +147,50 @@ def test_grafana_reads_what_influxdb_holds() -> None:
     assert provider["options"]["path"] in mounted
 
 
-def test_secrets_are_random_and_private(prepared: Path, tmp_path: Path) -> None:
+def test_secrets_are_random_and_private(prepared: Path) -> None:
     """Long, each different, readable by the owner only; run again, they stay as they are."""
-    files = {name: prepared / "secrets" / name for name in (*SECRETS, MQTT_PASSWORDS)}
-    before = {name: file.read_text() for name, file in files.items()}
-    assert len(set(before.values())) == len(files)
-    assert all(len(text) >= 32 for text in before.values())
-    assert {file.stat().st_mode & 0o777 for file in files.values()} == {0o600}
+    secret = {name: prepared / "secrets" / name for name in SECRETS}
+    files = [*secret.values(), *(prepared / "volumes" / "broker" / one for one in (PASSWORDS, ACL))]
+    before = {file: file.read_text() for file in files}
+    assert len({before[file] for file in secret.values()}) == len(SECRETS)
+    assert all(len(before[file]) >= 32 for file in secret.values())
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     assert (prepared / "secrets").stat().st_mode & 0o777 == 0o700
     assert prepare(prepared) == []
-    assert {name: file.read_text() for name, file in files.items()} == before
-    owner = files["mqtt_password"].stat()
+    assert {file: file.read_text() for file in files} == before
+    owner = secret["mqtt_password"].stat()
     assert owner.st_uid != 0
     assert f"GATEHOUSE_UID={owner.st_uid}\n" in (prepared / ".env").read_text()
 
 
 def test_a_deleted_secret_is_made_anew(prepared: Path) -> None:
-    """To change the devices' password, delete it and prepare again: the broker's file follows."""
-    old = (prepared / "secrets" / MQTT_PASSWORDS).read_text()
-    (prepared / "secrets" / "mqtt_devices_password").unlink()
-    made = {path.name for path in prepare(prepared)}
-    assert made == {"mqtt_devices_password", MQTT_PASSWORDS}
-    assert (prepared / "secrets" / MQTT_PASSWORDS).read_text() != old
+    """To change Gatehouse's password, delete it and prepare again: devices stay let in."""
+    passwords = prepared / "volumes" / "broker" / PASSWORDS
+    [old] = passwords.read_text().splitlines()
+    passwords.write_text(f"{old}\nplug-17:$7$kept\n")
+    (prepared / "secrets" / "mqtt_password").unlink()
+    assert {path.name for path in prepare(prepared)} == {"mqtt_password", PASSWORDS}
+    new, device = passwords.read_text().splitlines()
+    assert new.startswith("gatehouse:")
+    assert (new != old, device) == (True, "plug-17:$7$kept")
+
+
+def test_who_was_prepared_before_keeps_the_user_that_devices_shared(tmp_path: Path) -> None:
+    """Until each has its own; an installation made today has none."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "mqtt_password").write_text("known")
+    (tmp_path / "secrets" / "mosquitto_passwords").write_text("gatehouse:$7$a\ndevices:$7$b\n")
+    prepare(tmp_path)
+    broker = tmp_path / "volumes" / "broker"
+    assert "\ndevices:$7$b\n" in (broker / PASSWORDS).read_text()
+    assert "user devices\ntopic write #\n" in (broker / ACL).read_text()
+
+
+def test_prepare_needs_nothing_but_python(tmp_path: Path) -> None:
+    """It runs before anything is installed: no module outside of the standard library."""
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    command = [sys.executable, "-S", "-m", "gatehouse.deploy.prepare", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
 
 def test_secrets_are_ignored_by_git_and_by_the_image() -> None:
@@ -180,30 +204,65 @@ def test_secrets_are_ignored_by_git_and_by_the_image() -> None:
 
 
 def test_broker_lets_in_only_who_signs_in(broker: Mosquitto, prepared: Path) -> None:
-    """The made password file opens the real mosquitto for both users, and for nobody else."""
-    for user, name in (("gatehouse", "mqtt_password"), ("devices", "mqtt_devices_password")):
-        known = ("-u", user, "-P", mqtt_password(prepared, name), "-t", "a", "-m", "x", "-q", "1")
-        assert mosquitto_client("mosquitto_pub", broker, *known).returncode == 0
+    """The made password file opens the real mosquitto for Gatehouse, and for nobody else."""
+    known = ("-u", "gatehouse", "-P", mqtt_password(prepared), "-t", "a", "-m", "x", "-q", "1")
+    assert mosquitto_client("mosquitto_pub", broker, *known).returncode == 0
     assert mosquitto_client("mosquitto_pub", broker, "-t", "a", "-m", "x").returncode
-    wrong = ("-u", "devices", "-P", "devices", "-t", "a", "-m", "x")
+    wrong = ("-u", "gatehouse", "-P", "gatehouse", "-t", "a", "-m", "x")
     assert mosquitto_client("mosquitto_pub", broker, *wrong).returncode
 
 
 def test_broker_drops_nothing_while_we_are_away(broker: Mosquitto, prepared: Path) -> None:
     """More than the default of 1,000 messages wait for an absent session, over a restart too."""
-    session = (
-        *("-u", "gatehouse", "-P", mqtt_password(prepared, "mqtt_password")),
-        *("-i", "gatehouse", "-c", "-q", "1", "-t", "#"),
-    )
+    known = ("-u", "gatehouse", "-P", mqtt_password(prepared))
+    session = (*known, "-i", "gatehouse", "-c", "-q", "1", "-t", "#")
     mosquitto_client("mosquitto_sub", broker, *session, "-E")
-    device = ("-u", "devices", "-P", mqtt_password(prepared, "mqtt_devices_password"))
     sent = [f"reading {number}" for number in range(3000)]
     lines = "\n".join(sent) + "\n"
-    mosquitto_client("mosquitto_pub", broker, *device, "-t", "a", "-q", "1", "-l", said=lines)
+    mosquitto_client("mosquitto_pub", broker, *known, "-t", "a", "-q", "1", "-l", said=lines)
     broker.stop()
     broker.start()
     back = mosquitto_client("mosquitto_sub", broker, *session, "-C", "3000", "-W", "30")
     assert back.stdout.splitlines() == sent
+
+
+def test_the_settings_that_are_made_let_devices_be_enrolled(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name the files that compose mounts for both, and the broker watches."""
+    monkeypatch.chdir(prepared / "volumes" / "gatehouse")
+    enrolment = load({}).enrolment
+    mounts = [volume.split(":")[:2] for volume in SERVICES["gatehouse"]["volumes"]]
+    of_broker = [volume.split(":")[:2] for volume in SERVICES["mosquitto"]["volumes"]]
+    assert [
+        "./volumes/broker",
+        str(enrolment.password_file and enrolment.password_file.parent),
+    ] in mounts
+    [there] = [inside for outside, inside in of_broker if outside == "./volumes/broker"]
+    watched = SERVICES["mosquitto"]["command"][3:]
+    assert watched == [f"{there}/{PASSWORDS}", f"{there}/{ACL}"]
+    assert (enrolment.acl_file, enrolment.reload_command) == (Path("/broker") / ACL, ())
+
+
+def test_the_broker_reads_its_files_again_when_they_have_changed(
+    prepared: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """The script that compose runs it with: a new user gets in, and it ends when it is told to."""
+    broker.stop()
+    files = [prepared / "volumes" / "broker" / name for name in (PASSWORDS, ACL)]
+    script = ["sh", str(DEPLOY / "mosquitto.sh"), str(broker.config), *map(str, files)]
+    run = Process(script, tmp_path / "script.log", {"PATH": f"{os.environ['PATH']}:/usr/sbin"})
+    run.spawn()
+    try:
+        wait_until(lambda: broker_answers(broker.port), what="mosquitto")
+        known = ("-u", "new", "-P", "new", "-t", "a", "-m", "x", "-q", "1")
+        assert mosquitto_client("mosquitto_pub", broker, *known).returncode
+        with files[0].open("a") as file:
+            file.write(f"new:{hash_password('new')}\n")
+        wait_until(lambda: mosquitto_client("mosquitto_pub", broker, *known).returncode == 0)
+    finally:
+        assert run.end(signal.SIGTERM) == 0
+    assert not broker_answers(broker.port)
 
 
 def test_health_check_of_the_broker_passes(broker: Mosquitto, prepared: Path) -> None:
