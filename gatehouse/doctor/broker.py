@@ -62,10 +62,10 @@ def _dropped(address: str, count: int | None) -> Found:
     name = "broker's queue"
     if count is None:
         said = f"{address} does not say what it drops; see that its queue of a client away is long"
-        return Found.fine(name, f"{said} (in mosquitto.conf max_queued_messages 0)")
+        return Found.fine(name, f"{said} (in mosquitto.conf max_queued_messages 1000000000)")
     if not count:
         return Found.fine(name, f"{address} has dropped nothing since it started")
-    advice = "raise its queue limits (in mosquitto.conf max_queued_messages 0)"
+    advice = "raise its queue limits (in mosquitto.conf max_queued_messages 1000000000)"
     said = f"{address} has dropped {count:,} messages since it started, ours or others'"
     return Found.doubtful(name, f"{said}: {advice}")
 

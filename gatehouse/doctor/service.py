@@ -55,7 +55,7 @@ def judge_missing(missing: Missing) -> Iterator[Found]:
         yield Found.fine(name, f"none is missing of {missing.counters:,} counters")
     elif lost[Cause.BROKER] or lost[Cause.US]:
         advice = (
-            "raise the broker's queue limits (in mosquitto.conf max_queued_messages 0)"
+            "raise the broker's queue limits (in mosquitto.conf max_queued_messages 1000000000)"
             if lost[Cause.BROKER]
             else "see `gatehouse dead-letters list` and `gatehouse journal verify`"
         )
