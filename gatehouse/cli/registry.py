@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 from sqlalchemy import Engine
@@ -26,6 +26,7 @@ from gatehouse.failure import WRONG_USE, Failure
 from gatehouse.settings import Settings, load
 
 SHOWN_LINES = 100
+TOLD_AFTER_S = 1.0
 SAMPLE = Path(devices.__file__).parent / "sample_community"
 
 app = typer.Typer(
@@ -57,16 +58,15 @@ def import_(
     if not path.exists():
         raise Failure(f"{path}: there is no such file or folder", code=WRONG_USE)
     settings = load()
-    progress = _Progress()
-    files = read_files(path, progress)
-    engine = open_database(settings)
-    try:
-        difference = _import(engine, files, settings, progress, dry_run=dry_run)
-        if not dry_run:
-            follow(settings, engine)
-    finally:
-        engine.dispose()
-    progress.end()
+    with _Progress() as progress:
+        files = read_files(path, progress)
+        engine = open_database(settings)
+        try:
+            difference = _import(engine, files, settings, progress, dry_run=dry_run)
+            if not dry_run:
+                follow(settings, engine)
+        finally:
+            engine.dispose()
     _report(difference, files.notes, dry_run=dry_run, as_json=as_json)
 
 
@@ -149,15 +149,18 @@ class _Progress:
 
     def __init__(self) -> None:
         self._shows = sys.stderr.isatty()
-        self._next = time.monotonic() + 1.0
+        self._next = time.monotonic() + TOLD_AFTER_S
         self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
 
     def __call__(self, sentence: str) -> None:
         if self._shows and time.monotonic() >= self._next:
             self._next, self._shown = time.monotonic() + 0.2, True
             print(f"\r\x1b[K{sentence} ...", end="", file=sys.stderr, flush=True)
 
-    def end(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take the line away."""
         if self._shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)

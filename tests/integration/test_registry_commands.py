@@ -1,7 +1,11 @@
 """``gatehouse registry``, as an operator runs it."""
 
+import io
 import json
+import sys
 from pathlib import Path
+
+import pytest
 
 from dashboards import audit
 from gatehouse.database import create
@@ -125,3 +129,24 @@ def test_a_dry_run_says_in_sentences_what_a_list_of_people_changes(
     assert "张三" not in tried.out
     assert tried.out.endswith("nothing was changed\n")
     assert "there is no such file" in run("registry", "import", "nowhere", environment=here).err
+
+
+class Terminal(io.StringIO):
+    """Standard error as somebody looks at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_whoever_looks_at_a_long_import_is_told_how_far_it_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is being done stands on the terminal, and is gone when it is over."""
+    here = {"GATEHOUSE_DATA_DIR": str(tmp_path / "data")}
+    assert run("migrate", environment=here).code == 0
+    terminal = Terminal()
+    monkeypatch.setattr("gatehouse.cli.registry.TOLD_AFTER_S", 0.0)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert run("registry", "import", str(SAMPLE), environment=here).code == 0
+    assert "reading the registry ..." in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[K")
