@@ -206,6 +206,21 @@ def test_many_are_enrolled_at_once_and_each_gets_in(
     assert not (tmp_path / "none.csv").exists()
 
 
+@pytest.mark.soak
+def test_ten_thousand_are_enrolled_at_once(
+    operator: Operator, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """In seconds; the broker needs some more to read so many rights."""
+    many, secrets = tmp_path / "many.csv", tmp_path / "secrets.csv"
+    rows = (f"q{number},tasmota_energy,household,lakeside,h-1-102" for number in range(10_000))
+    many.write_text("id,profile,place,site,household\n" + "\n".join(rows) + "\n")
+    enrol = ("devices", "enrol", "--csv", str(many), "--secrets", str(secrets))
+    assert "10000 of 10000 devices are" in operator.does(*enrol)
+    name, _, user, _, _, password, _ = secrets.read_text().splitlines()[-1].split(",")
+    with Client(broker, user, password, seconds=60) as last:
+        assert last.publishes(f"tele/{name}/SENSOR")
+
+
 def test_two_enrolments_at_once_both_stand_in_the_files(
     operator: Operator, broker: Mosquitto, tmp_path: Path
 ) -> None:
