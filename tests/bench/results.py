@@ -16,6 +16,7 @@ BUDGETS = {
     "demo_console_s": "<= 10",
     "import_100k_residents_s": "<= 30",
     "import_100k_residents_xlsx_s": "<= 30",
+    "simulate_day_1315_households_s": "< 60",
     **dict.fromkeys(decoding.names(), "<= 2.5"),
 }
 
@@ -93,6 +94,9 @@ NAMES = (
     "import_100k_residents_s",
     "import_100k_residents_again_s",
     "import_100k_residents_xlsx_s",
+    "simulate_day_1315_households_s",
+    "simulate_day_1315_households_cpu_s",
+    "simulate_day_1315_households_2_processes_s",
 )
 """What ``build/bench.json`` holds; described in tests/README.md."""
 
