@@ -20,7 +20,8 @@ from devices.registry import Registry
 from devices.registry_reader import read_all, read_changed
 from devices.tables import registry_change, registry_version
 
-CHECK_EVERY_S = 1.0
+CHECK_EVERY_S = 0.5
+"""A change is to be seen within a second, reading it included."""
 KEPT_CHANGES = 5_000
 """Read one by one they take a tenth of the time of everything."""
 _ONLY_ROW = 1
@@ -81,7 +82,7 @@ class RegistryCache:
         self._loading: Future[Registry] | None = None
 
     def current(self) -> Registry:
-        """Return the snapshot; at most once a second one caller looks whether it is the latest.
+        """Return the snapshot; at most twice a second one caller looks whether it is the latest.
 
         While the database does not answer, or everything is read anew, the snapshot stays the one
         that was read last.

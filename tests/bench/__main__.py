@@ -21,7 +21,16 @@ from contextlib import closing
 from pathlib import Path
 
 from ingest.series import open_store
-from tests.bench import decoding, importing, reading, simulating, storing, taking_in, telegraf
+from tests.bench import (
+    decoding,
+    importing,
+    reading,
+    registering,
+    simulating,
+    storing,
+    taking_in,
+    telegraf,
+)
 from tests.bench.catching_up import catch_up
 from tests.bench.cost import describe_machine
 from tests.bench.latency import observation_to_page, percentiles, publish_to_readable
@@ -284,6 +293,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], Results]]] = {
     "telegraf": ("Telegraf on the same load, where it is installed", _measure_telegraf),
     "demo": ("how soon the demo shows its console", _measure_demo),
     "importing": ("how soon 100,000 residents are imported", importing.measure),
+    "registering": ("a registry of 100,000 households, looked up", registering.measure),
     "simulating": ("how soon a day of 1,315 simulated households is published", simulating.measure),
 }
 """What is measured, in this order; each is given a folder that does not exist yet."""
