@@ -6,6 +6,8 @@ meters have none: they were fitted on the evening. From then on each reports as 
 one that sends over wireless M-Bus is passed on once a day, always.
 """
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
@@ -34,6 +36,8 @@ _LIVE = {
     MeterKind.WMBUS: DAY,
 }
 _WMBUS_SIGNAL = -77
+_HOMES = 1 << 20
+"""More than a community has."""
 
 
 class Meters:
@@ -53,18 +57,19 @@ class Meters:
         homes, midnight = self._community.homes, self._community.midnight(self._day)
         loads = [day_load(self._community, home, self._day) for home in homes]
         counted = [
-            list(accumulate((watts / 2 for watts in load.means), initial=start))
+            array("d", accumulate((watts / 2 for watts in load.means), initial=start))
             for load, start in zip(loads, self._energy_wh, strict=True)
         ]
         alive_at = self._community.alive_at - midnight
         reports = self._reports_live
         if alive_at > 0:
-            reports = [report for report in self._reports_thinned if report[0] < alive_at]
-            reports += [report for report in self._reports_live if report[0] >= alive_at]
+            reports = self._reports_thinned[: bisect_left(self._reports_thinned, alive_at * _HOMES)]
+            reports += self._reports_live[bisect_left(self._reports_live, alive_at * _HOMES) :]
         is_failing = self._community.plan.is_failing
         has_failures = bool(self._community.plan.failing(self._day))
         self._advance(loads)
-        for offset, place in reports:
+        for report in reports:
+            offset, place = divmod(report, _HOMES)
             home, at = homes[place], midnight + offset
             if has_failures and is_failing(home.meter.gateway, at):
                 continue
@@ -74,8 +79,8 @@ class Meters:
                 yield publish(at, wire.dlt645(home.meter.gateway or "", home.meter.id, energy_wh))
             else:
                 watts, more_wh = loads[place].within(slot, rest)
-                for report in self._reports(home.meter, at, watts, counted[place][slot] + more_wh):
-                    yield publish(at, report)
+                for told in self._reports(home.meter, at, watts, counted[place][slot] + more_wh):
+                    yield publish(at, told)
 
     def _advance(self, loads: Sequence[DayLoad]) -> None:
         for place, load in enumerate(loads):
@@ -140,12 +145,15 @@ def _thinned_interval(community: Community, home: Home) -> int | None:
 
 def _schedule(
     community: Community, interval_of: Callable[[Community, Home], int | None]
-) -> list[tuple[int, int]]:
-    """Return when each home's meter reports: (milliseconds after midnight, place in homes)."""
-    reports = []
+) -> "array[int]":
+    """Return when each home's meter reports, by time, in a number each; a city has millions.
+
+    Milliseconds after midnight times :data:`_HOMES`, and the home's place.
+    """
+    reports: list[int] = []
     for place, home in enumerate(community.homes):
         interval = interval_of(community, home)
         if interval is not None:
             first = int(home.meter.phase * interval)
-            reports += [(offset, place) for offset in range(first, DAY, interval)]
-    return sorted(reports)
+            reports += [offset * _HOMES + place for offset in range(first, DAY, interval)]
+    return array("q", sorted(reports))
