@@ -23,7 +23,7 @@ Load = Callable[[int, float], Iterator[Published]]
 def write_bench_registry(folder: Path, phone: str) -> None:
     """Write a registry with a device a flat, and the flats of the people who fall ill."""
     patients = [(_patient(number), "esp32_ble2mqtt") for number in range(PATIENTS)]
-    devices = [*(_device(number) for number in range(DEVICES)), *patients]
+    devices = [*map(device_of, range(DEVICES)), *patients]
     flats = [Flat(f"h{number}", (device,)) for number, device in enumerate(devices)]
     write_registry(folder, flats, channel=phone)
 
@@ -47,7 +47,7 @@ def messages(count: int, at: float) -> Iterator[Published]:
 def garbage(count: int, at: float) -> Iterator[Published]:
     """Yield the same cut off in the middle: every device sends, and nothing can be used."""
     for topic, payload in messages(count, at):
-        yield topic, payload[: len(payload) // 2]
+        yield topic, payload[: len(payload) // 2].rstrip(b"0123456789.")
 
 
 def room(device: int, celsius: float) -> Published:
@@ -107,7 +107,8 @@ def _patient(number: int) -> str:
     return f"a0:e6:f8:51:00:{number:02x}"
 
 
-def _device(number: int) -> tuple[str, str]:
+def device_of(number: int) -> tuple[str, str]:
+    """Return a device's name and profile."""
     kind = number % 5
     if kind < 2:
         return f"room{number}", "zigbee2mqtt_temperature"
