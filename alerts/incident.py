@@ -35,6 +35,7 @@ __all__ = [
     "count_waiting",
     "find",
     "find_open",
+    "find_open_in",
     "note",
     "observe",
     "show",
@@ -255,6 +256,20 @@ def find_open(
         reached = connection.execute(select(*_URGENCY).where(table.c.id == last)).one()
         query = query.where(tuple_(*_URGENCY) > tuple(reached))
     return [record.from_row(row) for row in connection.execute(query.limit(min(limit, 500)))]
+
+
+def find_open_in(
+    connection: Connection, building: str, *, household: str | None = None
+) -> list[Incident]:
+    """Return the open incidents of a building, or of one household in it, by urgency, at most 500.
+
+    Whoever is measured at a gate belongs to the household they live in.
+    """
+    query = select(table).where(table.c.building == building, table.c.state != State.CLOSED)
+    if household is not None:
+        query = query.where(table.c.household == household)
+    rows = connection.execute(query.order_by(*_URGENCY).limit(500))
+    return [record.from_row(row) for row in rows]
 
 
 def count_waiting(connection: Connection) -> list[Waiting]:

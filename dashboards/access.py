@@ -21,6 +21,7 @@ class Page(StrEnum):
     """The parts of the console that not everybody has."""
 
     READING = "reading"
+    HOUSEHOLDS = "households"
     DEVICES = "devices"
     DEAD_LETTERS = "dead_letters"
     CANDIDATES = "candidates"
@@ -29,8 +30,8 @@ class Page(StrEnum):
 
 _PAGES: dict[Role, frozenset[Page]] = {
     Role.GUARD: frozenset(),
-    Role.GRID_WORKER: frozenset({Page.READING, Page.DEVICES}),
-    Role.SECRETARY: frozenset({Page.READING, Page.DEVICES, Page.INGEST}),
+    Role.GRID_WORKER: frozenset({Page.READING, Page.HOUSEHOLDS, Page.DEVICES}),
+    Role.SECRETARY: frozenset({Page.READING, Page.HOUSEHOLDS, Page.DEVICES, Page.INGEST}),
     Role.STREET_COMMAND: frozenset(Page),
     Role.OPERATOR: frozenset({Page.DEVICES, Page.DEAD_LETTERS, Page.CANDIDATES, Page.INGEST}),
 }

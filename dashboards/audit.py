@@ -21,6 +21,7 @@ class Action(StrEnum):
     OBSERVED = "observed"
     CLOSED = "closed"
     ATTRIBUTED = "attributed"
+    CHANGED_REGISTER = "changed_register"
     REVEALED_LETTER = "revealed_letter"
     REPLAYED_LETTERS = "replayed_letters"
     DISCARDED_LETTERS = "discarded_letters"

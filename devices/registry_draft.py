@@ -5,7 +5,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from devices.clock import rfc3339
 from devices.registry_reader import change_key
@@ -31,14 +41,18 @@ TIMES = {"since", "until"}
 
 def read_rows(connection: Connection) -> dict[str, Rows]:
     """Return every row of every registry table by its primary key."""
-    return {table.name: _read(connection, table) for table in TABLES}
+    return {table.name: read_table(connection, table) for table in TABLES}
 
 
-def _read(connection: Connection, table: Table) -> Rows:
+def read_table(
+    connection: Connection, table: Table, where: ColumnElement[bool] | None = None
+) -> Rows:
+    """Return a table's rows by their primary key, all of them or those that are asked for."""
     keys = [column for column in table.columns if column.primary_key]
     names = [column.name for column in table.columns]
     width = len(keys)
-    rows = connection.execute(select(*keys, *table.columns))
+    query = select(*keys, *table.columns)
+    rows = connection.execute(query if where is None else query.where(where))
     return {tuple(row[:width]): dict(zip(names, row[width:], strict=True)) for row in rows}
 
 

@@ -18,6 +18,8 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
 LOCALE_DIR = Path(__file__).parent / "locale"
 _LOCALES = {"en": Locale("en", "GB"), "zh": Locale("zh", "CN", script="Hans")}
 _SHORT = {"en": "d MMM HH:mm", "zh": "M月d日 HH:mm"}
+_DAY = {"en": "d MMM", "zh": "M月d日"}
+_DAY_OF_YEAR = {"en": "d MMM y", "zh": "y年M月d日"}
 _EXACT = {"en": "d MMM y, HH:mm:ss", "zh": "y年M月d日 HH:mm:ss"}
 
 
@@ -57,6 +59,14 @@ def short_time(at: int, *, now: int, zone: ZoneInfo, language: str) -> str:
     if moment.date() == today.date():
         return moment.strftime("%H:%M")
     return format_datetime(moment, _SHORT[language], locale=_LOCALES[language])
+
+
+def day(at: int, *, now: int, zone: ZoneInfo, language: str) -> str:
+    """Return a day, its year where that is another one, and the hour where it is no midnight."""
+    moment, today = _local(at, zone), _local(now, zone)
+    form = (_DAY if moment.year == today.year else _DAY_OF_YEAR)[language]
+    text = format_datetime(moment, form, locale=_LOCALES[language])
+    return text if (moment.hour, moment.minute) == (0, 0) else f"{text} {moment:%H:%M}"
 
 
 def exact_time(at: int, *, zone: ZoneInfo, language: str) -> str:

@@ -48,6 +48,7 @@ def render(
         now=context.clock.now(),
         zone=zone or home_zone(visit.account, context.registry()),
         path=request.url.path,
+        page=_page_of(request),
         **values,
     )
     response = HTMLResponse(text, status_code=status)
@@ -59,6 +60,12 @@ def render(
 def is_fragment(request: Request) -> bool:
     """Return whether the page asks for a part of itself."""
     return request.headers.get("HX-Request") == "true"
+
+
+def _page_of(request: Request) -> str:
+    """Return the address to come back to: of a form's answer that of the page it was on."""
+    path = request.url.path
+    return path if request.method in {"GET", "HEAD"} else path.rpartition("/")[0] or "/"
 
 
 def home_zone(account: Account | None, registry: Registry) -> ZoneInfo:
@@ -109,7 +116,11 @@ def _time_filters(language: str, translations: gettext.NullTranslations) -> dict
     def age(page: TemplateContext, at: int) -> str:
         return languages.age(at, now=page["now"], translations=translations)
 
+    @pass_context
+    def day(page: TemplateContext, at: int) -> str:
+        return languages.day(at, now=page["now"], zone=page["zone"], language=language)
+
     def span(milliseconds: int) -> str:
         return languages.span(milliseconds, translations=translations)
 
-    return {"short": short, "exact": exact, "age": age, "span": span}
+    return {"short": short, "exact": exact, "age": age, "day": day, "span": span}

@@ -162,6 +162,56 @@ _ENROLMENT = {
     "since": mark("Give a day that is not in the future."),
 }
 """What is wrong with the form that gives an unknown device its place, by field."""
+_HOUSEHOLD_STATE = {
+    "occupied": mark("Occupied"),
+    "empty": mark("Stands empty"),
+    "away": mark("Away"),
+    "unsaid": mark("Nothing registered"),
+}
+_RESIDENT_CLASS = {
+    "none": mark("No class"),
+    "fever": mark("Fever"),
+    "close_contact": mark("Close contact"),
+    "suspected": mark("Suspected case"),
+    "confirmed": mark("Confirmed case"),
+    "recovered": mark("Recovered, observed"),
+    "home_isolation": mark("Home isolation"),
+    "lone_elderly": mark("Old and living alone"),
+    "away": mark("Away"),
+}
+_STATEMENT = {
+    "state": mark("State of the flat"),
+    "register": mark("Register a resident"),
+    "class": mark("Class of a resident"),
+    "trip": mark("Approved trip"),
+    "leave": mark("A resident moves out"),
+    "return": mark("Somebody lives here again"),
+    "person": mark("Correct a name or phone"),
+}
+"""What can be stated about a household."""
+_HISTORY = {
+    "household_state": mark("State of the flat"),
+    "residence": mark("Lives in"),
+    "resident_class": mark("Class"),
+    "trip": mark("Approved trips"),
+}
+_CHANGE_PROBLEM = {
+    "resident": mark("Choose whom it is about."),
+    "elsewhere": mark("This person lives where you do not look after. Call the secretary."),
+    "name": mark("Write the name: at most 200 characters on one line."),
+    "name_taken": mark("Somebody of this name is registered here already."),
+    "nothing": mark("Write the right name, the right phone, or both."),
+    "phone": mark("Write a phone of at most 64 characters, or leave it empty."),
+    "state": mark("Choose the state."),
+    "resident_class": mark("Choose the class."),
+    "since": mark("Give a day, and for a trip the hour too."),
+    "until": mark("Give an end that is later than the beginning."),
+    "before": mark("Give a day that is later than the one since when they live here."),
+    "reason": mark("Say why it was approved: at most 200 characters on one line."),
+    "flat": mark("There is no such flat in what you look after."),
+    "same_flat": mark("That is this flat."),
+}
+"""What is wrong with a field of a statement about a household."""
 _DIRECTION = {
     "in": mark("In"),
     "out": mark("Out"),
@@ -348,6 +398,11 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "ignored": _IGNORED,
         "place": _PLACE,
         "enrolment": _ENROLMENT,
+        "household_state": _HOUSEHOLD_STATE,
+        "resident_class": _RESIDENT_CLASS,
+        "statement": _STATEMENT,
+        "history": _HISTORY,
+        "change_problem": _CHANGE_PROBLEM,
         "direction": _DIRECTION,
         "outcome": _OUTCOME,
         "field": _FIELD,

@@ -53,7 +53,14 @@ async def test_names_are_on_no_page_without_a_reason(world: World, browser: Open
     """Name, phone and flat stay hidden, also from those who may open them."""
     incident = world.find()
     async with browser("secretary") as client:
-        for path in ("/", f"/incidents/{incident}", "/devices", "/reading", "/ingest"):
+        for path in (
+            "/",
+            f"/incidents/{incident}",
+            "/devices",
+            "/reading",
+            "/households",
+            "/ingest",
+        ):
             text = (await client.get(path)).text
             for secret in (NAME, "孙美丽", PHONE, FLAT, "h-502", SUBJECT):
                 assert secret not in text, (path, secret)
@@ -146,15 +153,15 @@ async def test_a_gate_opens_nobody_of_another_grid(world: World, browser: Open) 
     ("name", "allowed"),
     [
         ("guard", set()),
-        ("worker", {"/reading", "/devices"}),
-        ("secretary", {"/reading", "/devices", "/ingest"}),
-        ("command", {"/reading", "/devices", "/dead-letters", "/ingest"}),
+        ("worker", {"/reading", "/households", "/devices"}),
+        ("secretary", {"/reading", "/households", "/devices", "/ingest"}),
+        ("command", {"/reading", "/households", "/devices", "/dead-letters", "/ingest"}),
         ("operator", {"/devices", "/dead-letters", "/ingest"}),
     ],
 )
 async def test_pages_are_by_role(browser: Open, name: str, allowed: set[str]) -> None:
     """A page that is not for a role is refused, not only left out of the menu."""
     async with browser(name) as client:
-        for path in ("/reading", "/devices", "/dead-letters", "/ingest"):
+        for path in ("/reading", "/households", "/devices", "/dead-letters", "/ingest"):
             expected = 200 if path in allowed else 403
             assert (await client.get(path)).status_code == expected, path

@@ -22,7 +22,12 @@ async def test_every_page_asks_for_signing_in(world: World, browser: Open) -> No
     async with browser() as client:
         for path in paths(app, "GET") - open_to_all:
             where = path.format(
-                incident_id=incident, device_id="1026700", position=1, worker="worker-1", key="k"
+                incident_id=incident,
+                device_id="1026700",
+                position=1,
+                worker="worker-1",
+                key="k",
+                building="b3",
             )
             response = await client.get(where)
             assert response.status_code == 303, path
@@ -39,7 +44,7 @@ async def test_no_form_works_without_its_token(world: World, browser: Open) -> N
     async with browser("command") as client, browser() as stranger:
         foreign = await token_of(stranger)
         for path in posts:
-            where = path.format(incident_id="ABCDE", position=1, key="k")
+            where = path.format(incident_id="ABCDE", position=1, key="k", building="b3")
             for fields in ({}, {"csrf": "guess"}, {"csrf": foreign}):
                 assert (await client.post(where, data=fields)).status_code == 403, path
         assert (await client.get("/")).status_code == 200

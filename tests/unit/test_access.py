@@ -83,8 +83,8 @@ def test_a_guard_closes_strangers_but_no_fever() -> None:
     ("role", "pages"),
     [
         (Role.GUARD, set()),
-        (Role.GRID_WORKER, {Page.READING, Page.DEVICES}),
-        (Role.SECRETARY, {Page.READING, Page.DEVICES, Page.INGEST}),
+        (Role.GRID_WORKER, {Page.READING, Page.HOUSEHOLDS, Page.DEVICES}),
+        (Role.SECRETARY, {Page.READING, Page.HOUSEHOLDS, Page.DEVICES, Page.INGEST}),
         (Role.STREET_COMMAND, set(Page)),
         (Role.OPERATOR, {Page.DEVICES, Page.DEAD_LETTERS, Page.CANDIDATES, Page.INGEST}),
     ],

@@ -22,10 +22,12 @@ from dashboards.console import language, words
 from dashboards.console.outbox_stage import outbox_stage
 from dashboards.console.words import DISPOSITIONS, GUIDE, WORDS
 from dashboards.hand_reading import BODY_SITES
+from dashboards.household_change import Statement
+from dashboards.household_list import UNSAID
 from devices.clock import parse_rfc3339
 from devices.observation import CrossingOutcome, Direction
 from devices.outcome import DeadLetterReason, IgnoredReason
-from devices.registry import PlaceKind, Role
+from devices.registry import HouseholdState, PlaceKind, ResidentClass, Role
 from ingest.letter_file import LetterState
 from ingest.numbering import Cause
 from ingest.stage import stages
@@ -139,6 +141,9 @@ def test_translations_keep_the_placeholders() -> None:
         ("policy", list(Policies.model_fields)),
         ("let_go", [*(set(State) - {State.TRIGGERED}), "superseded"]),
         ("refusal", Refusal),
+        ("household_state", [*HouseholdState, UNSAID]),
+        ("resident_class", ResidentClass),
+        ("statement", Statement),
         ("direction", Direction),
         ("outcome", CrossingOutcome),
         ("cause", Cause),
@@ -213,6 +218,21 @@ def test_times_are_the_sites_and_short_on_the_same_day() -> None:
     assert language.short_time(today, now=now, zone=SHANGHAI, language="en") == "07:40"
     assert language.short_time(yesterday, now=now, zone=SHANGHAI, language="en") == "13 Feb 20:00"
     assert language.short_time(yesterday, now=now, zone=SHANGHAI, language="zh") == "2月13日 20:00"
+
+
+@pytest.mark.parametrize(
+    ("at", "english", "chinese_"),
+    [
+        ("2020-01-03T00:00:00+08:00", "3 Jan", "1月3日"),
+        ("2020-02-14T18:30:00+08:00", "14 Feb 18:30", "2月14日 18:30"),
+        ("2019-12-31T00:00:00+08:00", "31 Dec 2019", "2019年12月31日"),
+    ],
+)
+def test_days_are_said_as_short_as_they_are_clear(at: str, english: str, chinese_: str) -> None:
+    """A year is told where it is another one, an hour where it is no midnight."""
+    now, when = parse_rfc3339("2020-02-14T23:30:00+08:00"), parse_rfc3339(at)
+    assert language.day(when, now=now, zone=SHANGHAI, language="en") == english
+    assert language.day(when, now=now, zone=SHANGHAI, language="zh") == chinese_
 
 
 def test_age_is_said_in_the_persons_language() -> None:

@@ -47,7 +47,7 @@ def show_list(
     now = context.clock.now()
     devices = visible_devices(context.registry(), viewer.account, now=now)
     try:
-        readings, is_held = _last_readings(context, site=viewer.account.site), False
+        readings, is_held = last_readings(context, site=viewer.account.site), False
     except StoreHeld:
         readings, is_held = [], True
     with context.database.connect() as connection:
@@ -126,7 +126,12 @@ def _require(viewer: Account) -> None:
         raise HTTPException(403)
 
 
-def _last_readings(context: ConsoleContext, **where: str | None) -> list[Reading]:
+def last_readings(context: ConsoleContext, **where: str | None) -> list[Reading]:
+    """Return the newest readings of every kind, of a device or a site.
+
+    Raises:
+        StoreHeld: The series store is away.
+    """
     store = context.series()
     return [
         reading
@@ -142,7 +147,7 @@ def _line(context: ConsoleContext, viewer: Account, devices: Devices, device_id:
     asked = devices if is_gateway else {device_id: devices[device_id]}
     lines = list_devices(
         asked,
-        _last_readings(context, **where),
+        last_readings(context, **where),
         silent_after=context.silent_after,
         now=context.clock.now(),
         clocks={},

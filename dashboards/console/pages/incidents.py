@@ -27,6 +27,7 @@ from dashboards.console.paged import fold, summarise
 from dashboards.console.view import is_fragment, render
 from dashboards.console.visit import Context, SignedIn, Viewer
 from dashboards.console.words import DISPOSITIONS, GUIDE
+from dashboards.household import household_path
 from devices.clock import MINUTE
 from devices.registry import Role
 
@@ -227,8 +228,16 @@ def render_incident(
         dispositions=DISPOSITIONS[found.kind],
         may_close=access.may_close_incident(viewer.account, found),
         may_open=access.may_open_person(viewer.account, site=found.site, grid=found.grid),
+        home_path=_home_path(found),
         **page,
     )
+
+
+def _home_path(found: Incident) -> str:
+    """Return the address of the household of a case, empty where it has none."""
+    if found.building is None or found.household is None:
+        return ""
+    return household_path(found.building, found.household)
 
 
 def _act(
