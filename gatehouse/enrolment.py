@@ -195,9 +195,9 @@ def make_label(
     Raises:
         EnrolmentRefused: It is not known where devices reach us.
     """
-    kind = f"{_PLACES[language][one.row.place]} · {one.area}"
+    place = (_PLACES[language][one.row.place], one.area)
     if one.secret is None:
-        return Label(one.row.id, (kind, f"→ {one.row.gateway}"), one.row.id)
+        return Label(one.row.id, (*place, f"→ {one.row.gateway}"), one.row.id)
     base = where.http if one.posts else where.mqtt
     if not base:
         key = "http_url" if one.posts else "mqtt_url"
@@ -205,7 +205,7 @@ def make_label(
     user = one.row.id if one.posts else user_name(one.row.id)
     path = f"intake/{one.row.id}" if one.posts else next(iter(one.rights.write), "")
     code = address(base, path, user=user, secret=one.secret if with_secret else None)
-    lines: Sequence[str] = [kind, base.partition("://")[2]]
+    lines: Sequence[str] = [*place, base.partition("://")[2]]
     if user != one.row.id:
         lines = [*lines, user]
     return Label(one.row.id, tuple(lines), code)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import east_asian_width
 from urllib.parse import quote, urlsplit
 
 import segno
@@ -18,9 +19,10 @@ from ingest.private_file import replace_private
 
 _WIDTH, _HEIGHT, _CODE = 70, 32, 30
 """Millimetres: three columns of eight on A4; the code's side."""
-_LINE = 24
-"""Signs that fit beside the code."""
-_LINES = 7
+_LINE = 20
+"""Letters that fit beside the code; a Chinese one takes the room of two."""
+_LINES = 8
+_STEP = 3.6
 _STYLE = (
     "@page{margin:8mm}body{margin:0}svg{width:62mm;height:28.4mm;padding:1mm;"
     "border:.1mm dashed #999;break-inside:avoid}"
@@ -88,17 +90,19 @@ def write_sheet(labels: Iterable[Label], path: Path) -> None:
 
 def as_svg(label: Label) -> str:
     """Return a label as SVG, 70 by 32 mm."""
-    said = [*_wrapped(label.device), *(part for line in label.lines for part in _wrapped(line))]
+    said = _wrapped(label.device)
+    bold = len(said)
+    said += [part for line in label.lines for part in _wrapped(line)]
     texts = "".join(
-        f'<text x="{_CODE + 2}" y="{5 + 4 * number}" font-size="{3.2 if number else 3.6}"'
-        f"{'' if number else ' font-weight=' + chr(34) + 'bold' + chr(34)}>{escape(text)}</text>"
+        f'<text x="{_CODE + 2}" y="{4 + _STEP * number:g}" font-size="2.9" '
+        f'font-weight="{700 if number < bold else 400}">{escape(text)}</text>'
         for number, text in enumerate(said[:_LINES])
     )
     code = _code_of(label.code).svg_inline(border=2, omitsize=True, svgclass=None, lineclass=None)
     placed = code.replace("<svg ", f'<svg x="0" y="1" width="{_CODE}" height="{_CODE}" ', 1)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}mm" height="{_HEIGHT}mm" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif">{placed}{texts}</svg>\n'
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="monospace">{placed}{texts}</svg>\n'
     )
 
 
@@ -111,7 +115,16 @@ def _sheet(labels: Iterable[Label]) -> Iterator[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    return [text[begin : begin + _LINE] for begin in range(0, len(text), _LINE)]
+    """Return a text in lines that fit."""
+    lines, room = [""], _LINE
+    for letter in text:
+        width = 2 if east_asian_width(letter) in {"W", "F"} else 1
+        if width > room:
+            lines.append("")
+            room = _LINE
+        lines[-1] += letter
+        room -= width
+    return lines
 
 
 def _as_png(text: str) -> bytes:

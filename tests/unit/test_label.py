@@ -8,7 +8,7 @@ import segno
 
 from gatehouse.label import Label, address, as_svg, write_label, write_sheet
 
-LABEL = Label("plug <17>", ("household · lakeside b1", "broker.example:1883"), "mqtt://a@b/c")
+LABEL = Label("plug <17>", ("household", "lakeside b1", "broker.example:1883"), "mqtt://a@b/c")
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,16 @@ def test_a_label_is_drawn_whole() -> None:
     strokes = re.findall(r"h(\d+)", drawn.partition('d="')[2].partition('"')[0])
     assert sum(map(int, strokes)) == sum(map(sum, matrix))
     assert "plug &lt;17&gt;" in drawn
-    assert "household · lakeside b1" in drawn
+    assert ">lakeside b1</text>" in drawn
 
 
 def test_a_long_id_goes_on_in_the_next_line() -> None:
-    """Nothing of it is cut off."""
-    drawn = as_svg(LABEL._replace(device="x" * 128))
-    assert sum(map(len, re.findall(r">(x+)<", drawn))) == 128
+    """Nothing of it is cut off; Chinese letters take the room of two."""
+    for letter, most in (("x", 20), ("门", 10)):
+        drawn = as_svg(LABEL._replace(device=letter * 64))
+        lines = re.findall(rf">({letter}+)<", drawn)
+        assert (sum(map(len, lines)), max(map(len, lines))) == (64, most)
+    assert as_svg(LABEL._replace(device="x" * 128)).count("x" * 20) == 6
 
 
 def test_files_are_private(tmp_path: Path) -> None:
@@ -48,5 +51,5 @@ def test_files_are_private(tmp_path: Path) -> None:
         write_label(LABEL, tmp_path / name)
     write_sheet([LABEL, LABEL], tmp_path / "all.html")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "all.html").read_text().count("<text ") == 6
+    assert (tmp_path / "all.html").read_text().count("<text ") == 8
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
