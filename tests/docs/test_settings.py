@@ -12,8 +12,8 @@ from tests.docs.tables import policy_rows, setting_rows, threshold_rows
 VARIABLES = sorted([*ADDRESSES, *SECRETS, *(f"{name}_FILE" for name in SECRETS), CONFIG])
 OF_THE_TESTS = ("TEST_SERIES_URL", "TEST_SERIES_TOKEN")
 """Variables that tests/given_store.py reads."""
-PROFILES = ("devices", "profiles")
-"""Folders whose documents show profiles in TOML, not settings."""
+OTHERS = ("devices", "profiles", "simulator")
+"""Folders whose documents show profiles or scenarios in TOML, not settings."""
 
 
 @pytest.mark.parametrize("name", VARIABLES)
@@ -56,7 +56,7 @@ def test_every_part_of_a_policy_is_described() -> None:
 def test_shown_settings_are_accepted(path: Path, tmp_path: Path) -> None:
     """What a document shows of gatehouse.toml can be copied as it stands."""
     for number, block in enumerate(blocks(path.read_text(encoding="utf-8"))):
-        if block.language == "toml" and path.parts[-2] not in PROFILES:
+        if block.language == "toml" and path.parts[-2] not in OTHERS:
             file = tmp_path / f"{number}.toml"
             file.write_text(block.text, encoding="utf-8")
             load(
