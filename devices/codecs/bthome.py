@@ -15,7 +15,9 @@ from devices.outcome import DeadLetterReason, DecodeError
 _UUID = {"fcd2": 2, "181c": 1}
 """Services by which BTHome is known, and its version; of 181c all is in the clear."""
 _UUID_ENCRYPTED = "181e"
-_ENCRYPTED = 0x01
+_ENCRYPTED, _HAS_ADDRESS = 0x01, 0x02
+"""Bits of the first byte of version 2; by the second the sensor's address comes first."""
+_ADDRESS = 6
 _LENGTH = 0x1F
 """Bits of the byte before an object of version 1, and of a command's second byte."""
 
@@ -136,7 +138,9 @@ def _read_objects(data: bytes) -> dict[str, Any]:
     Ids come in rising order, so that what is newer than a receiver comes last: format.html.
     """
     found: dict[str, Any] = {}
-    place, end = 1, len(data)
+    place, end = 1 + (_ADDRESS if data[0] & _HAS_ADDRESS else 0), len(data)
+    if place > end:
+        raise _cut_short()
     while place < end:
         number = data[place]
         length = _LENGTHS.get(number) or _said_length(number, data, place + 1)

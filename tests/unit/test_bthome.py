@@ -52,6 +52,11 @@ def test_what_is_not_read_is_stepped_over(data: str) -> None:
     assert read(f"40{data}02CA09") == {"temperature": 25.06}
 
 
+def test_an_address_before_the_objects_is_none_of_them() -> None:
+    """Its bytes are no readings, though they could be: bthome-ble parser.py, bit 1."""
+    assert read("42A5808F02E64802CA09") == {"temperature": 25.06}
+
+
 def test_several_of_a_kind_are_a_list() -> None:
     """In their order, whichever of the ids they have."""
     assert read("4002CA09451101") == {"temperature": [25.06, 27.3]}
@@ -86,6 +91,7 @@ def test_version_1_says_length_and_sign_itself(data: str, gives: dict[str, float
         ("181e", "fba435e4d3c312fb0011223357d90a99", "encrypted"),
         ("fcd2", "4002CA", "cut short"),
         ("fcd2", "4053", "cut short"),
+        ("fcd2", "42A5808F02E6", "cut short"),
         ("fcd2", "", "version"),
         ("fcd2", "2002CA09", "version"),
         ("fcd2", "40zz", "hex"),
