@@ -229,13 +229,18 @@ SHARED = sorted((built_in() / "shared").glob("*.toml"))
 """What several families read alike."""
 
 
+VALUES = "celsius|ambient_celsius|power_w|energy_wh|battery|signal|online"
+"""Fields that are measured."""
+
+
 def broken(file: Path) -> list[str]:
-    """Return a family's file with one unit, site, sentinel or state wrong, once for each it has."""
+    """Return a family's file with one value unread, or one unit, site, sentinel or state wrong."""
     text = file.read_text(encoding="utf-8")
     head, mark, examples = text.partition("[[example]]")
     return [
-        head[: match.start()] + wrong + head[match.end() :] + mark + examples
+        head[: match.start()] + match.expand(wrong) + head[match.end() :] + mark + examples
         for said, wrong in (
+            (rf"(?m)^({VALUES}) = .+$", r'\1 = "not there"'),
             (r', unit = "\w+"', ""),
             (r', unit_from = (\[[^]]*\]|"[^"]*")', ""),
             (r'body_site = "ambient"', 'body_site = "unknown"'),
@@ -251,8 +256,10 @@ def broken(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("profile", BUILT_IN, ids=lambda profile: profile.name)
-def test_a_wrong_unit_or_body_site_is_seen_in_an_example(tmp_path: Path, profile: Profile) -> None:
-    """Each place that scales a value or says whose it is has an example that would be wrong."""
+def test_a_wrong_value_unit_or_body_site_is_seen_in_an_example(
+    tmp_path: Path, profile: Profile
+) -> None:
+    """Each place that reads or scales a value, or says whose it is, has an example."""
     right, lines = outcomes(profile), Path(profile.file).read_text(encoding="utf-8").splitlines()
     unseen = []
     for text in broken(Path(profile.file)):
@@ -284,6 +291,33 @@ def test_a_wrong_unit_or_body_site_that_families_share_is_seen(
             unseen += [f"{n + 1}: {was}" for n, (was, now) in enumerate(changed) if was != now]
     assert families
     assert unseen == []
+
+
+BODY_SITES = {
+    "body": "unknown",
+    "body_temperature": "unknown",
+    **dict.fromkeys(("armpit", "axillary", "axillary_temperature"), "axillary"),
+    **dict.fromkeys(("mouth", "oral", "oral_temperature"), "oral"),
+    **dict.fromkeys(("ear", "tympanum", "tympanic", "tympanic_temperature"), "tympanic"),
+    **dict.fromkeys(("forehead", "forehead_temperature"), "forehead"),
+    **dict.fromkeys(("wrist", "wrist_temperature"), "wrist"),
+    **dict.fromkeys(("rectum", "rectal", "rectal_temperature"), "rectal"),
+}
+"""What the words of all families mean, whatever their files say."""
+
+
+def test_each_word_for_a_place_of_the_body_means_that_place() -> None:
+    """Half a degree lies between an armpit and an ear: a slip here is a fever, or none."""
+    words = [
+        (profile.name, *said)
+        for profile in BUILT_IN
+        for message in profile.message
+        for block in message.observation
+        if isinstance(block, TemperatureBlock) and isinstance(block.body_site, Word)
+        for said in (block.body_site.map or {}).items()
+    ]
+    assert words
+    assert [one for one in words if BODY_SITES.get(one[1]) != one[2]] == []
 
 
 def outcomes(profile: Profile) -> list[Outcome]:
