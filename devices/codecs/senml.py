@@ -104,7 +104,8 @@ def _read_json(payload: bytes) -> list[_Record]:
         read_json(payload)
         raise _refusal(error) from None
     if b'_"' in payload:
-        for record in msgspec.json.decode(payload):
+        records: Any = read_json(payload)
+        for record in records:
             _check_labels(record)
     return pack
 

@@ -101,6 +101,8 @@ def test_texts_truths_and_data_are_not_read() -> None:
         (json.dumps([{"n": "a" * 300, "v": 1}]).encode(), DeadLetterReason.OUT_OF_RANGE),
         (b'[{"bver":11,"n":"a:b","v":1}]', DeadLetterReason.BAD_ENCODING),
         (b'[{"n":"a:b","v":1,"new_":1}]', DeadLetterReason.BAD_ENCODING),
+        (b'[{"n":"a:b","v":1,"\x80":1,"new_":1}]', DeadLetterReason.BAD_ENCODING),
+        (b'[{"n":"a:b","v":1,"a":1e999,"b_":1}]', DeadLetterReason.OUT_OF_RANGE),
         (b'[{"n":"a:b"', DeadLetterReason.BAD_JSON),
         (b"\x81\xa1\x02", DeadLetterReason.BAD_ENCODING),
         (cbor2.dumps([{0: "a:b", 2: 1}]) + b"\0", DeadLetterReason.BAD_ENCODING),
