@@ -1,4 +1,8 @@
-"""Putting the rows of the CSV files into the registry's rows, each reference checked."""
+"""Putting the rows of the CSV files into the registry's rows, each reference checked.
+
+A column that a table does not have leaves what is known alone; a blank cell of one that it has is
+what it says.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
@@ -48,6 +52,7 @@ class Merge:
         self._said: dict[tuple[object, ...], tuple[int, object]] = {}
         self._named_devices: list[tuple[int, str, str]] = []
         self._file, self._line = "", 0
+        self._unsaid: list[str] = []
         self._takes: dict[type[BaseModel], Callable[[Any], None]] = {
             SiteRow: self._take_site,
             GridRow: self._take_grid,
@@ -94,6 +99,11 @@ class Merge:
         self._file = sheet.name
         if sheet.name == "rota.csv":
             self._rows["rota"] = {}
+        if sheet.rows:  # All rows of a table have the same columns.
+            first = sheet.rows[0][1]
+            self._unsaid = [
+                name for name in type(first).model_fields if name not in first.model_fields_set
+            ]
         for line, row in sheet.rows:
             self._line = line
             self._takes[type(row)](row)
@@ -217,9 +227,12 @@ class Merge:
 
     def _put(self, table: str, key: tuple[object, ...], values: dict[str, Any]) -> None:
         """Put a row in; two lines of the files may not say different things of it."""
+        known = self._rows[table].get(key)
+        if known is not None:
+            values |= {name: known[name] for name in self._unsaid if name in values}
         if self._is_contradicted((table, *key), values):
             return
-        self._rows[table][key] = values
+        self._rows[table][key] = known if known == values else values
 
     def _state(
         self, table: str, key: str, value: Value, since: Moment, until: Moment, zone: ZoneInfo

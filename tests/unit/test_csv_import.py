@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, Table, create_engine, select
 
 from devices import tables
 from devices.clock import parse_rfc3339
@@ -274,6 +274,40 @@ def test_a_name_is_one_line(community: Engine, tmp_path: Path) -> None:
     with pytest.raises(ImportRefused) as refused:
         import_folder(community, folder, now=NOW)
     assert [(one.line, one.column) for one in refused.value.problems] == [(2, "name"), (4, "name")]
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "row", "table", "kept"),
+    [
+        ("residents.csv", "id,household,name", "r-001,h-1-101,孙梅", tables.resident, "phone"),
+        ("sites.csv", "id,name,zone", "lakeside,湖畔,Asia/Shanghai", tables.site, "community"),
+        ("gates.csv", "id,site,name,kind", "grocer,lakeside,店,shop", tables.gate, "entry_limit"),
+        ("devices.csv", "id,profile,place,site", "m,p,site,lakeside", tables.device, "gateway"),
+    ],
+)
+def test_a_column_that_is_not_there_leaves_what_is_known(
+    community: Engine, tmp_path: Path, name: str, header: str, row: str, table: Table, kept: str
+) -> None:
+    """A file without a column says nothing of it; a blank cell of one that it has empties it."""
+    (tmp_path / "devices.csv").write_text(
+        "id,profile,place,site,gateway\ndtu,p,site,lakeside,\nm,p,site,lakeside,dtu\n"
+    )
+    import_folder(community, tmp_path, now=NOW)
+    (tmp_path / "devices.csv").unlink()
+
+    def known() -> object:
+        key = table.c.external_id if table is tables.resident else table.c.id
+        with community.connect() as connection:
+            return connection.scalar(select(table.c[kept]).where(key == row.split(",")[0]))
+
+    before = known()
+    assert before
+    (tmp_path / name).write_text(f"{header}\n{row}\n")
+    import_folder(community, tmp_path, now=NOW)
+    assert known() == before
+    (tmp_path / name).write_text(f"{header},{kept}\n{row},\n")
+    import_folder(community, tmp_path, now=NOW)
+    assert not known()
 
 
 def test_contradicting_rows_are_refused(community: Engine, tmp_path: Path) -> None:
