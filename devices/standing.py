@@ -60,6 +60,8 @@ def area(connection: Connection, row: DeviceRow) -> str:
 def retire(connection: Connection, device_id: str, *, at: int) -> DeviceRow:
     """End a device's stay, and what was planned for it; return where it stood.
 
+    A stay that begins at that moment lasts a millisecond: where a device stood is never forgotten.
+
     Args:
         connection: In a transaction.
         device_id: Of the device.
@@ -71,9 +73,9 @@ def retire(connection: Connection, device_id: str, *, at: int) -> DeviceRow:
     row = _present_place(connection, device_id, at)
     history = _read_history(connection, device_id)
     ended = {
-        since: Fact(at if fact.until is None else min(fact.until, at), fact.value)
+        since: Fact(max(since + 1, min(fact.until or at, at)), fact.value)
         for since, fact in history.items()
-        if since < at
+        if since <= at
     }
     _write_history(connection, device_id, history, ended)
     bump(connection, [(device_binding.name, device_id)])

@@ -244,6 +244,30 @@ def settled() -> bytes:
     return content
 
 
+def test_a_stay_that_ends_as_it_begins_is_not_forgotten(tmp_path: Path) -> None:
+    """A device retired at once can be exported and imported, and stand in for another later.
+
+    The model above knows no stay shorter than its cells.
+    """
+    engine = empty_registry()
+    import_folder(engine, write_registry(tmp_path / "in", [Flat("h1", (("old", "p"),))]), now=BEGIN)
+    with engine.begin() as connection:
+        enrol(connection, row("a", "h1"), since=at(1))
+        standing.retire(connection, "a", at=at(1))
+        export_folder(connection, tmp_path / "out")
+    other = empty_registry()
+    import_folder(other, tmp_path / "out", now=BEGIN)
+    assert load(other).devices["a"]
+    assert load(other).place("a", at(1) + 1) is None
+    with other.begin() as connection:
+        standing.replace(connection, "old", "a", profile="", at=at(2))
+    held = load(other).place("a", at(2))
+    assert held is not None
+    assert held.household == "h1"
+    for used in (engine, other):
+        used.dispose()
+
+
 TestWhoHeldIt = WhoHeldIt.TestCase
 TestWhoHeldIt.settings = settings(
     max_examples=12,
