@@ -227,7 +227,7 @@ class Ledger:
         letters = Letters.open(self._path, max_bytes=max_bytes, keep_ms=keep_ms)
         try:
             self._adopt(letters)
-            if self._begins is not None and self._begins[1] and self.cursor() is None:
+            if self._begins is not None and self.cursor() is None:
                 self._begin_account(letters, *self._begins)
             letters.put((), cursor=self._position())
             counted = balance(read_account(self._connection, letters.counters()), head=0).dead_open
@@ -243,9 +243,12 @@ class Ledger:
     def _begin_account(self, letters: Letters, journal: str, position: int) -> None:
         """Account for what the letters tell up to a position, and for nothing else before it.
 
-        A crash on the way leaves no cursor, and the next start does it again.
+        A crash on the way leaves no cursor, and the next start does it again. Where the journal
+        holds all there ever was, nothing is before it.
         """
         dead, settled = letters.recount(cursor=position)
+        if not position:
+            return
         with transaction(self._connection):
             self._connection.execute(_MOVE, (journal, position))
             counts = {**dead, "begun": position - (dead.total() - settled)}

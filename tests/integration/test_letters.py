@@ -10,14 +10,17 @@ import pytest
 
 from devices.clock import DAY, MINUTE
 from ingest import dead_letter, letter_sample
+from ingest.books import balance
 from ingest.dead_letter import Selection
 from ingest.follower import Held
 from ingest.ledger import Ledger
-from ingest.ledger_file import LETTERS, LedgerRefused, account_of
+from ingest.ledger_file import LETTERS, Account, LedgerRefused, account_of
 from ingest.letter_draft import LETTER_BYTES
 from ingest.letters import Letters
+from ingest.message import Message
 from tests.desk import Desk
 from tests.messages import NOON
+from tests.shelf import decode
 
 LEDGER_1 = """
 CREATE TABLE cursor (
@@ -385,6 +388,30 @@ def test_a_damaged_ledger_is_accounted_for_anew(desk: Desk) -> None:
     assert (books.received, books.stored, books.dead_open, books.dead_discarded) == (5, 1, 2, 2)
     assert (books.lost, books.balanced) == (0, True)
     assert open_positions(desk) == [4, 6]
+
+
+def test_a_damaged_ledger_of_a_whole_journal_begins_with_nothing(desk: Desk) -> None:
+    """What was replayed, discarded or let go of before is not counted beside what comes again."""
+    payloads = (b"garbage", b"garbage", b"g" * (LETTER_BYTES + 1), b"i")
+    desk.handle(*payloads)
+    desk.decode = lambda position, one: decode(position, Message(one.topic, b"t 36.0", NOON))
+    dead_letter.request_replay(desk.path, Selection(topic="d0"))
+    desk.consumer.idle(NOON)
+    dead_letter.discard(desk.path, Selection(topic="d1"), note="a test device")
+    assert (desk.books.stored, desk.books.dead_discarded, desk.books.expired) == (1, 1, 1)
+    desk.close()
+    desk.path.write_bytes(b"no database at all" * 1_000)
+    for beside in desk.path.parent.glob("ledger.db-*"):
+        beside.unlink()
+    for _ in range(2):
+        Ledger.open(desk.path, begins=("j", 0)).close()
+        assert balance(account_of(desk.path), head=0) == balance(Account(None, 0, {}), head=0)
+    desk.open()
+    desk.head = 0
+    desk.handle(*payloads)
+    books = desk.books
+    assert (books.received, books.stored, books.dead_open, books.expired) == (4, 0, 2, 1)
+    assert (books.dead_discarded, books.dead_replayed, books.balanced) == (0, 0, True)
 
 
 def test_a_ledger_damaged_under_the_service_ends_it_with_a_sentence(desk: Desk) -> None:
