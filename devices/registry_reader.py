@@ -18,11 +18,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Select,
     Table,
     Text,
     cast,
     func,
+    literal_column,
     select,
 )
 
@@ -263,9 +265,8 @@ class _Reader:
         """Read what the query's first column is the key of; ``make`` takes it and the others."""
         found: dict[str, T] = {}
         for page in self._pages(query, keys, shape):
-            here = {key: make(key, said) for key, said in page}
-            _share(here, base)
-            found.update(here)
+            found.update((key, make(key, said)) for key, said in page)
+        _share(found, base)
         return found if keys is None else replaced(base, keys, found) if keys else base
 
     def _facts(
@@ -289,15 +290,13 @@ class _Reader:
         found: dict[str, Spans[T]] = {}
         same: dict[Spans[T], Spans[T]] = {}
         for page in self._pages(query, keys, shape):
-            here: dict[str, Spans[T]] = {}
             for key, said in page:
                 alone = (make(said) if make else said,)
                 spans = same.setdefault(alone, alone)
-                known = here.setdefault(key, spans)
+                known = found.setdefault(key, spans)
                 if known is not spans:
-                    here[key] = in_order((*known, *spans))
-            _share(here, base.by_key)
-            found.update(here)
+                    found[key] = in_order((*known, *spans))
+        _share(found, base.by_key)
         return History.of(found) if keys is None else base.replaced(keys, found)
 
     def _pages(
@@ -307,13 +306,19 @@ class _Reader:
         as_list, as_row = _JSON[self._connection.dialect.name]
         decoder = msgspec.json.Decoder(list[tuple[str, shape]])
         key = query.selected_columns[0]
-        for condition in self._ranges(key) if keys is None else _chunks(key, keys):
+        if keys is not None:
+            conditions = _chunks(key, keys)
+        elif self._connection.dialect.name == "sqlite":
+            conditions = self._numbers(key.table)
+        else:
+            conditions = self._ranges(key)
+        for condition in conditions:
             about, *said = query.where(condition).subquery().c
             rows = select(cast(as_list(as_row(about, as_row(*said))), Text))
             yield decoder.decode(self._connection.execute(rows).scalar() or "[]")
 
     def _ranges(self, key: ColumnElement[str]) -> "Iterator[ColumnElement[bool]]":
-        """Yield conditions that take all keys in turn, a page of rows each."""
+        """Yield conditions that take all rows in turn, a page of them each."""
         begin = ""
         while True:
             ahead = select(key).where(key > begin).order_by(key).offset(PAGE_ROWS).limit(1)
@@ -323,6 +328,13 @@ class _Reader:
                 return
             yield (key > begin) & (key <= end)
             begin = end
+
+    def _numbers(self, table: FromClause) -> "Iterator[ColumnElement[bool]]":
+        """Yield the same for SQLite, which keeps rows by number and looks each up by its key."""
+        number = literal_column(f"{table.description}.rowid", Integer)
+        newest = select(func.max(number)).select_from(table)
+        for begin in range(0, self._connection.execute(newest).scalar() or 0, PAGE_ROWS):
+            yield (number > begin) & (number <= begin + PAGE_ROWS)
 
     def _keys(self, table: Table) -> set[str] | None:
         return None if self._changes is None else set(self._changes.get(table.name, ()))
@@ -351,6 +363,8 @@ class _Reader:
 
 def _share(found: dict[str, T], base: Mapping[str, T]) -> None:
     """Put in what the older snapshot has where it is equal."""
+    if not base:
+        return
     for key in found.keys() & base.keys():
         if found[key] == base[key]:
             found[key] = base[key]
