@@ -61,7 +61,7 @@ class _Watch(NamedTuple):
 class _Memos(NamedTuple):
     """What was worked out from a snapshot of the registry; see Context."""
 
-    registry: Registry | None
+    registry: Registry
     of_rule: dict[str, dict[str, Any]]
     stays: dict[str, Any]
 
@@ -100,8 +100,8 @@ class Engine:
         self._clock = clock
         self._policies = policies
         self._states = {rule.name: RuleStates(rule) for rule in rules}
-        self._memos = _Memos(None, {}, {})
-        self._seeded: Registry | None = None
+        self._memos = _Memos(Registry(), {}, {})
+        self._seeded = Registry()
         self._agenda = Agenda()
         self._behind = WriteBehind(database)
         self._progress = msgspec.structs.replace(self._behind.durable, journal=journal)
@@ -193,16 +193,17 @@ class Engine:
         }
 
     def _seed(self, contexts: dict[str, Context], frontier: int) -> None:
-        """Take what the rules begin to wait for with a new snapshot of the registry.
+        """Take what the rules begin to wait for with what changed in the registry.
 
         Durable at once: no input would bring it again, and a kill must not begin the wait anew.
         """
         registry = self._memos.registry
         if registry is self._seeded:
             return
+        changed = registry.changed_devices(self._seeded)
         seeds: list[tuple[RuleStates, str, Slot]] = []
         for name, states in self._states.items():
-            for key, state in states.rule.seeds(contexts[name], frontier).items():
+            for key, state in states.rule.seeds(changed, contexts[name], frontier).items():
                 slot = states.slots.get(key)
                 written = Slot(state, position=slot.position if slot else 0)
                 written.due = states.rule.due(state)

@@ -158,10 +158,11 @@ class Rule(Protocol[S]):
         """Advance one key's state by one observation."""
         ...
 
-    def seeds(self, context: Context, at: int) -> Mapping[str, S]:
+    def seeds(self, devices: Sequence[str], context: Context, at: int) -> Mapping[str, S]:
         """Return states that begin without an input, by key; asked once a snapshot of the registry.
 
         Args:
+            devices: Those that changed since it was asked last; at first all.
             context: Its ``neighbour`` tells which keys have a state; a seed takes its place.
             at: The frontier; milliseconds UTC.
         """

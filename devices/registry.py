@@ -202,6 +202,26 @@ class Registry:
         """Return a registered device."""
         return self.devices.get(device_id)
 
+    def changed_devices(self, older: "Registry") -> list[str]:
+        """Return the devices that are, stand or have a gateway otherwise than in an older snapshot.
+
+        What is so in both is one object there (see ``registry_reader``), so a city is compared
+        quickly. A device that is equal but not the same counts as changed.
+        """
+        known, spans, before = older.devices, self.bindings.by_key, older.bindings.by_key
+        if self.devices is known and spans is before:
+            return []
+        changed = {
+            name
+            for name, device in self.devices.items()
+            if device is not known.get(name) or spans.get(name) is not before.get(name)
+        }
+        return [
+            name
+            for name, device in self.devices.items()
+            if name in changed or device.gateway in changed
+        ]
+
     def place(self, device_id: str, when: int) -> Place | None:
         """Return where the device stood at a time, or None if it was bound nowhere then."""
         return self.bindings.at(device_id, when)

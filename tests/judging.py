@@ -141,7 +141,9 @@ class Bench:
 
     def seed(self, when: int) -> None:
         """Let the rule see the registry for the first time, or anew."""
-        for key, state in self.rule.seeds(self.context, when).items():
+        for key, state in self.rule.seeds(
+            [*self.context.registry.devices], self.context, when
+        ).items():
             self._keep(key, (state, ()))
 
     def reach(self, frontier: int) -> list[Finding]:

@@ -66,7 +66,9 @@ class BatteryLow:
         )
         return after, (found,)
 
-    def seeds(self, context: Context, at: int) -> Mapping[str, BatteryState]:
+    def seeds(
+        self, devices: Sequence[str], context: Context, at: int
+    ) -> Mapping[str, BatteryState]:
         """Return nothing: every state begins with an input."""
         return {}
 

@@ -166,7 +166,7 @@ class ClockOff:
             **locate(context.registry, place, at),
         )
 
-    def seeds(self, context: Context, at: int) -> Mapping[str, ClockState]:
+    def seeds(self, devices: Sequence[str], context: Context, at: int) -> Mapping[str, ClockState]:
         """Return nothing: every state begins with an input."""
         return {}
 

@@ -113,21 +113,21 @@ class DeviceSilent:
         found = _finding(Action.CLEAR, key, heard_at, context, position=evidence.position)
         return after, (found,)
 
-    def seeds(self, context: Context, at: int) -> Mapping[str, DeviceState]:
-        """Return each device that stands somewhere and was never heard, and so its gateway.
+    def seeds(self, devices: Sequence[str], context: Context, at: int) -> Mapping[str, DeviceState]:
+        """Return each of them that stands somewhere and was never heard, and so its gateway.
 
         A gateway is waited for as long as the first of the devices behind it, so that a silent one
         is found before them. A device that was registered again after it had gone begins anew.
         """
         seeds: dict[str, DeviceState] = {}
-        for device_id in context.registry.devices:
-            since = _standing_since(device_id, context.registry, at)
+        for device_id in devices:
+            keys = [
+                key for key in self._keys_of(device_id, context) if not _is_awaited(key, context)
+            ]
+            since = _standing_since(device_id, context.registry, at) if keys else None
             if since is None:
                 continue
-            for key in self._keys_of(device_id, context):
-                known = context.neighbour(key)
-                if known is not None and known.silent_after:
-                    continue
+            for key in keys:
                 span = max(FIRST_WORD, _silent_after(key, device_id, context))
                 seed = DeviceState(max(since, at), span)
                 seeds[key] = min(seed, seeds.get(key, seed), key=_ends)
@@ -174,6 +174,11 @@ class DeviceSilent:
     def state_key(self, incident_key: str) -> str:
         """Return the same: a device has one incident at a time."""
         return incident_key
+
+
+def _is_awaited(key: str, context: Context) -> bool:
+    known = context.neighbour(key)
+    return known is not None and known.silent_after > 0
 
 
 def _standing_since(device_id: str, registry: Registry, at: int) -> int | None:

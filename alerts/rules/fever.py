@@ -109,7 +109,7 @@ class Fever:
         )
         return take(state, case, is_unusual=is_unusual)
 
-    def seeds(self, context: Context, at: int) -> Mapping[str, FeverState]:
+    def seeds(self, devices: Sequence[str], context: Context, at: int) -> Mapping[str, FeverState]:
         """Return nothing: every state begins with an input."""
         return {}
 

@@ -114,7 +114,9 @@ class Occupancy:
                 findings.append(_find(key, action, after, day, evidence, where))
         return after, findings
 
-    def seeds(self, context: Context, at: int) -> Mapping[str, OccupancyState]:
+    def seeds(
+        self, devices: Sequence[str], context: Context, at: int
+    ) -> Mapping[str, OccupancyState]:
         """Return nothing: every state begins with an input."""
         return {}
 

@@ -94,7 +94,9 @@ class Strangers:
         )
         return state, (found,)
 
-    def seeds(self, context: Context, at: int) -> Mapping[str, StrangersState]:
+    def seeds(
+        self, devices: Sequence[str], context: Context, at: int
+    ) -> Mapping[str, StrangersState]:
         """Return nothing: every state begins with an input."""
         return {}
 

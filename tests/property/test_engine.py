@@ -59,7 +59,7 @@ class Counting:
         )
         return after, (found,)
 
-    def seeds(self, context: Context, at: int) -> Mapping[str, Tally]:
+    def seeds(self, devices: Sequence[str], context: Context, at: int) -> Mapping[str, Tally]:
         return {name: Tally() for name in "abc" if context.neighbour(name) is None}
 
     def due(self, state: Tally) -> int | None:

@@ -1,7 +1,8 @@
 """The engine on a real SQLite file, with real incidents: what is durable, and what is judged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -10,13 +11,16 @@ from sqlalchemy.exc import OperationalError
 
 from alerts import incident, write_behind
 from alerts.engine import Engine
+from alerts.rule import Context, Rule
+from alerts.rules import RULES
+from alerts.rules.device import DeviceSilent, DeviceState
 from alerts.tables import alerts_cursor, fact, rule_state
 from alerts.tables import incident as incidents
 from alerts.thresholds import Thresholds
 from devices.clock import HOUR, MINUTE, SECOND, ManualClock
 from devices.observation import BodySite, DeviceStatus
 from devices.outcome import DeadLetter, DeadLetterReason, Ignored, IgnoredReason, Outcome
-from devices.registry import Registry
+from devices.registry import Device, Registry
 from tests.judging import at, community, temperature
 from tests.state import open_state
 
@@ -37,6 +41,7 @@ def start(
     *,
     at: int = MORNING,
     snapshots: Sequence[Registry] = (COMMUNITY,),
+    rules: Sequence[Rule[Any]] = RULES,
 ) -> Engine:
     """Start an engine, as after a crash: whatever another one had in memory is gone."""
     return Engine(
@@ -46,6 +51,7 @@ def start(
         thresholds=Thresholds(),
         silent_after=lambda _: HOUR,
         clock=ManualClock(at),
+        rules=rules,
     )
 
 
@@ -312,6 +318,32 @@ def test_a_device_registered_later_is_waited_for_from_then_on(
     began = {row.key: row.began_at for row in rows(database, incidents)}
     assert began["device:sun"] == MORNING + HOUR
     assert began["device:li"] == MORNING + 30 * MINUTE + HOUR
+
+
+def test_a_change_of_the_registry_is_asked_about_what_changed_only(
+    database: sqlalchemy.Engine,
+) -> None:
+    """A city's devices are not looked through each time that somebody moves in."""
+    asked: list[list[str]] = []
+
+    class Asked(DeviceSilent):
+        def seeds(
+            self, devices: Sequence[str], context: Context, at: int
+        ) -> Mapping[str, DeviceState]:
+            asked.append(sorted(devices))
+            return super().seeds(devices, context, at)
+
+    whole = community()
+    people = Registry(devices=whole.devices, bindings=whole.bindings, residents={"h2": ("s-li",)})
+    camera = Device("camera-2", "known", gateway="gateway")
+    more = Registry(devices={**whole.devices, "camera-2": camera}, bindings=whole.bindings)
+    snapshots = [whole, people, more]
+    engine = start(database, snapshots=snapshots, rules=(Asked(),))
+    for _ in range(3):
+        engine.tick(MORNING)
+        engine.tick(MORNING)
+        snapshots.pop(0) if len(snapshots) > 1 else None
+    assert asked == [sorted(whole.devices), [], ["camera-2"]]
 
 
 def test_cursor_row_names_the_journal(database: sqlalchemy.Engine) -> None:

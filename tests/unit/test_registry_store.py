@@ -39,6 +39,13 @@ def leave(engine: Engine, *, named: bool = True) -> None:
         bump(connection, [(states.name, FLAT)] if named else None)
 
 
+def change_device(engine: Engine, name: str, **values: str) -> None:
+    with engine.begin() as connection:
+        where = tables.device.c.id == name
+        connection.execute(update(tables.device).where(where).values(**values))
+        bump(connection, [("device", name)])
+
+
 def seen(registry: Registry) -> HouseholdState | None:
     return registry.household_state(FLAT, NOW)
 
@@ -130,6 +137,32 @@ def test_a_household_that_lies_elsewhere_takes_its_devices_with_it(engine: Engin
     assert place is not None
     assert place.grid == "lakeside-2"
     assert contents(cache.current()) == contents(load(engine))
+
+
+def test_two_snapshots_say_which_devices_changed(engine: Engine) -> None:
+    """However the later one was read: those that are, stand or have a gateway otherwise."""
+    gateway, behind, *_ = sorted(load(engine).devices)
+    change_device(engine, behind, gateway=gateway)
+    cache = RegistryCache(engine)
+    first = cache.current()
+    assert sorted(first.changed_devices(Registry())) == sorted(first.devices)
+    leave(engine)
+    moved = cache.current()
+    assert (moved.version, moved.changed_devices(first)) == (first.version + 1, [])
+    change_device(engine, gateway, profile="sparkplug_b")
+    assert sorted(cache.current().changed_devices(first)) == [gateway, behind]
+    with engine.begin() as connection:
+        connection.execute(
+            update(tables.building).where(tables.building.c.id == "b1").values(grid="lakeside-2")
+        )
+        bump(connection)
+    last = cache.current()
+    cache.refresh()
+    places = {name: last.place(name, NOW) for name in last.devices}
+    there = {name for name, place in places.items() if place and place.building == "b1"}
+    changed = cache.current().changed_devices(last)
+    assert 0 < len(there) < len(places)
+    assert set(changed) == there | ({behind} if gateway in there else set())
 
 
 def test_pages_lose_and_double_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
