@@ -1,4 +1,7 @@
-"""Write the registry as the folder of CSV files that the import takes, histories included."""
+"""Write the registry as the folder of CSV files that the import takes, histories included.
+
+Each begins with a byte order mark: a Chinese Excel takes a file without one for GB 18030.
+"""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -79,7 +82,7 @@ def open_file(path: Path) -> Iterator["csv.DictWriter[str]"]:
     """Begin one file of the folder, private to the user, and give what writes its rows."""
     columns = [field.alias or name for name, field in FILES[path.name].model_fields.items()]
     path.touch(mode=0o600)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         yield writer
