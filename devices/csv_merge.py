@@ -79,8 +79,11 @@ class Merge:
             if (device,) not in self._rows["device"]:
                 self.problems.append(_unknown("devices.csv", line, column, "device", device))
         self._check_flats()
+        self._said.clear()
         for table in HISTORIES:
-            self._rows[table.name] = _rows(self._facts[table.name], table)
+            self._rows[table.name] = _rows(
+                self._facts.pop(table.name), table, self._rows[table.name]
+            )
         return self._rows
 
     def _check_flats(self) -> None:
@@ -292,14 +295,16 @@ def _facts(rows: Rows, table: Table) -> dict[str, dict[int, Fact]]:
     return facts
 
 
-def _rows(facts: Mapping[str, Mapping[int, Fact]], table: Table) -> Rows:
-    """Return a history table's rows."""
+def _rows(facts: Mapping[str, Mapping[int, Fact]], table: Table, before: Rows) -> Rows:
+    """Return a history table's rows; those that stay as they were are the same objects."""
     name = next(iter(table.primary_key)).name
-    return {
-        (key, since): {name: key, "since": since, "until": fact.until, **fact.value}
-        for key, history in facts.items()
-        for since, fact in history.items()
-    }
+    rows: Rows = {}
+    for key, history in facts.items():
+        for since, fact in history.items():
+            row = {name: key, "since": since, "until": fact.until, **fact.value}
+            known = before.get((key, since))
+            rows[(key, since)] = known if known == row and known is not None else row
+    return rows
 
 
 def _value_columns(table: Table) -> list[Column[Any]]:
