@@ -33,9 +33,10 @@ from devices.csv_sheet import (
     read_sheet,
     untold,
 )
+from devices.import_words import told
 from devices.registry_draft import Difference, Rows, compare, read_rows, write
 from devices.registry_lock import changing, read_version, reading
-from devices.registry_words import ROLL
+from devices.registry_words import ROLL, Language
 from devices.roll import Roll, RollRow
 
 SHOWN_PROBLEMS = 20
@@ -46,11 +47,18 @@ class ImportRefused(Exception):
     """Nothing was imported. Says each reason by file, line and column, up to a bound."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        lines = [str(problem) for problem in problems[:SHOWN_PROBLEMS]]
-        if len(problems) > SHOWN_PROBLEMS:
-            lines.append(f"and {len(problems) - SHOWN_PROBLEMS} more")
-        super().__init__("\n".join(lines))
+        super().__init__()
         self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return self.told(Language.ENGLISH)
+
+    def told(self, language: Language) -> str:
+        """Return the reasons in a language, a line each."""
+        lines = [problem.told(language) for problem in self.problems[:SHOWN_PROBLEMS]]
+        if len(self.problems) > SHOWN_PROBLEMS:
+            lines.append(told(f"and {len(self.problems) - SHOWN_PROBLEMS} more", language))
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from devices import registry_words
 from devices.cell_text import Cell, Reader, reader_of
+from devices.import_words import column_told, label_told, told, wrong_value
+from devices.registry_words import Language
 
 MAX_ROWS = 500_000
 TOLD_EVERY = 5_000
@@ -69,12 +71,16 @@ class Problem:
     unit: str = "line"
 
     def __str__(self) -> str:
-        place = f"{self.file}, {self.unit} {self.line}"
-        return (
-            f"{place}, column {self.column}: {self.reason}"
-            if self.column
-            else (f"{place}: {self.reason}")
-        )
+        column = f", column {self.column}" if self.column else ""
+        return f"{self.file}, {self.unit} {self.line}{column}: {self.reason}"
+
+    def told(self, language: Language) -> str:
+        """Return the problem in a language."""
+        if language is Language.ENGLISH:
+            return str(self)
+        column = f"，{column_told(self.column, language)} 列" if self.column else ""
+        place = f"{label_told(self.file, language)}，第 {self.line} 行{column}"
+        return f"{place}：{told(self.reason, language)}"
 
 
 @dataclass(slots=True)
@@ -176,9 +182,7 @@ def _columns(
         if not title:
             continue
         if name is None and registry_words.is_identity_number(title):
-            note = (
-                "is not read: national id numbers are not needed; keep them out of the file"
-            )
+            note = "is not read: national id numbers are not needed; keep them out of the file"
             sheet.notes.append(f"column {here} {note}")
         elif name is None and registry_words.is_unread(title):
             sheet.notes.append(f"column {here} is not read")
@@ -273,7 +277,8 @@ def _read_row(
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             column_name = str(problem["loc"][0]) if problem["loc"] else ""
-            sheet.refuse(line, column_name, problem["msg"].removeprefix("Value error, "))
+            cell = said.get(column_name, "")
+            sheet.refuse(line, column_name, wrong_value(problem, column_name, cell))
         return
     if sheet.rows:  # All rows say the same columns: one set for all, half of a row's memory.
         object.__setattr__(row, "__pydantic_fields_set__", sheet.rows[0][1].model_fields_set)

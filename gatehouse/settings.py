@@ -104,7 +104,7 @@ class Settings(BaseModel):
         console_bind: Host and port the console listens on.
         console_url: Address that pages link to.
         intake_bind: Host and port that terminals post to; None: nobody can.
-        language: Of pages, and of the console where a browser says nothing.
+        language: Of pages, of imports, and of the console where a browser says nothing.
         zone: For devices whose site is not known.
         profiles_dir: A folder of the operator's own device profiles.
         clock_file: For demonstration and training: the file of a scaled clock.

@@ -13,8 +13,9 @@ from sqlalchemy import Engine
 
 import devices
 from devices.csv_export import export_folder, export_records
-from devices.csv_import import MODELS, Files, import_files, plan, read_files
+from devices.csv_import import MODELS, Files, ImportRefused, import_files, plan, read_files
 from devices.csv_rows import FILES
+from devices.import_words import note_told, summary_told, told
 from devices.registry_draft import Difference
 from devices.registry_lock import reading
 from devices.registry_summary import summary
@@ -58,16 +59,23 @@ def import_(
     if not path.exists():
         raise Failure(f"{path}: there is no such file or folder", code=WRONG_USE)
     settings = load()
-    with _Progress() as progress:
-        files = read_files(path, progress)
-        engine = open_database(settings)
-        try:
-            difference = _import(engine, files, settings, progress, dry_run=dry_run)
-            if not dry_run:
-                follow(settings, engine)
-        finally:
-            engine.dispose()
-    _report(difference, files.notes, dry_run=dry_run, as_json=as_json)
+    language = Language(settings.language)
+    try:
+        with _Progress() as progress:
+            files = read_files(path, progress)
+            engine = open_database(settings)
+            try:
+                difference = _import(engine, files, settings, progress, dry_run=dry_run)
+                if not dry_run:
+                    follow(settings, engine)
+            finally:
+                engine.dispose()
+    except ImportRefused as error:
+        raise Failure(error.told(language)) from error
+    if as_json:
+        _report_json(difference, files.notes, dry_run=dry_run)
+    else:
+        _report(difference, files.notes, language, dry_run=dry_run)
 
 
 def _import(
@@ -166,27 +174,27 @@ class _Progress:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _report(difference: Difference, notes: list[str], *, dry_run: bool, as_json: bool) -> None:
-    counts = difference.counts()
-    sentences = summary(difference)
-    if as_json:
-        answer = {
-            **counts,
-            "dry_run": dry_run,
-            "notes": notes,
-            "summary": sentences,
-            "lines": list(difference.lines()),
-        }
-        typer.echo(json.dumps(answer, ensure_ascii=False))
-        return
+def _report_json(difference: Difference, notes: list[str], *, dry_run: bool) -> None:
+    answer = {
+        **difference.counts(),
+        "dry_run": dry_run,
+        "notes": notes,
+        "summary": summary(difference),
+        "lines": list(difference.lines()),
+    }
+    typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _report(difference: Difference, notes: list[str], language: Language, *, dry_run: bool) -> None:
     for note in notes:
-        typer.echo(f"note: {note}")
-    for sentence in sentences:
-        typer.echo(sentence)
+        typer.echo(told(f"note: {note_told(note, language)}", language))
+    for sentence in summary(difference):
+        typer.echo(summary_told(sentence, language))
     for line in itertools.islice(difference.lines(), SHOWN_LINES):
         typer.echo(f"  {line}")
+    counts = difference.counts()
     more = sum(counts.values()) - SHOWN_LINES
     if more > 0:
-        typer.echo(f"  … and {more} more; --json shows all")
+        typer.echo("  " + told(f"… and {more} more; --json shows all", language))
     words = ", ".join(f"{count} {what}" for what, count in counts.items())
-    typer.echo(f"{words}; nothing was changed" if dry_run else words)
+    typer.echo(told(f"{words}; nothing was changed" if dry_run else words, language))

@@ -38,6 +38,11 @@ def test_wrong_folder_says_so_in_a_line(run: Run, tmp_path: Path) -> None:
     assert refused.code == 1
     assert "sites.csv, line 2, column zone: 'Mars/Olympus' is no time zone" in refused.err
     assert "Traceback" not in refused.err
+    (tmp_path / "gatehouse.toml").write_text('language = "zh"\n')
+    refused = run("registry", "import", str(tmp_path), environment=here)
+    assert (
+        "sites.csv，第 2 行，时区 列：'Mars/Olympus' 不是时区；请写成 Asia/Shanghai" in refused.err
+    )
 
 
 def test_what_was_so_at_a_time_is_shown_and_exported(run: Run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The CSV import: all or nothing, every reason by line, histories kept."""
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from devices.clock import parse_rfc3339
 from devices.csv_export import export_folder
 from devices.csv_import import ImportRefused, import_folder, plan, read_files
 from devices.csv_rows import FILES
+from devices.import_words import told
 from devices.registry import GateKind, HouseholdState, OnCall, PlaceKind, ResidentClass, Role
 from devices.registry_store import RegistryCache, load, version
+from devices.registry_words import Language
 
 SAMPLE = Path(__file__).parents[2] / "devices" / "sample_community"
 NOW = parse_rfc3339("2020-02-14T18:00:00+08:00")
@@ -203,27 +206,27 @@ def test_rota_and_channels_are_replaced(community: Engine, tmp_path: Path) -> No
     ("name", "line", "column", "reason"),
     [
         ("households.csv", "h-9,b9,9-1,empty,,", "building", "there is no building 'b9'"),
-        ("households.csv", "h-9,b1,9-1,vacant,,", "state", "Input should be"),
+        ("households.csv", "h-9,b1,9-1,vacant,,", "state", "must be 'occupied', 'empty'"),
         ("households.csv", "h-9,b1,9-1,empty,yesterday,", "since", "is no time; write 2020-02-14"),
         ("households.csv", "h-9,b1,9-1,empty,2020-02-02,2020-02-01", "until", "later than since"),
         ("households.csv", "h-9,b1,9-1", "", "3 cells under 6 columns"),
         ("households.csv", '"h-9,b1', "", "unexpected end of data"),
-        ("residents.csv", "r-9,h-1-101,,,", "name", "at least 1 character"),
-        ("residents.csv", "r-9,h-1-101,Li,,ill", "class", "Input should be"),
+        ("residents.csv", "r-9,h-1-101,,,", "name", "must be given"),
+        ("residents.csv", "r-9,h-1-101,Li,,ill", "class", "must be 'none', 'fever'"),
         ("devices.csv", "d,p,household,lakeside,,,,", "", "household must be given"),
         ("devices.csv", "d,p,gate,lakeside,,g,w,", "", "worker must be blank"),
         ("devices.csv", "d,p,gate,lakeside,,g,,", "gate", "there is no gate 'g' at 'lakeside'"),
-        ("gates.csv", "g,lakeside,G,door,1,", "kind", "Input should be"),
+        ("gates.csv", "g,lakeside,G,door,1,", "kind", "must be 'gate', "),
         ("gates.csv", "g,lakeside,G,gate,1,20", "", "entry_limit must be blank when kind is gate"),
-        ("gates.csv", "g,lakeside,G,shop,0,20", "rank", "greater than or equal to 1"),
+        ("gates.csv", "g,lakeside,G,shop,0,20", "rank", "must be 1 or more"),
         ("trips.csv", "r-9,2020-02-12,2020-02-13,car", "resident", "there is no resident 'r-9'"),
         ("trips.csv", "r-001,2020-02-12,,car", "until", "must be given"),
         ("vehicles.csv", "B-1,h-9,,", "household", "there is no household 'h-9'"),
-        ("vehicles.csv", "?!,h-1-101,,", "plate", "should match"),
+        ("vehicles.csv", "?!,h-1-101,,", "plate", "is no number plate"),
         ("rota.csv", "secretary,secretary,lakeside,someday,08:00,09:00", "weekdays", "no weekday"),
         ("rota.csv", "secretary,secretary,lakeside,mon,8 am,09:00", "begins", "write HH:MM"),
         ("channels.csv", "nobody,1,demo://phone", "worker", "there is no worker 'nobody'"),
-        ("channels.csv", "secretary,1,phone", "url", "should match"),
+        ("channels.csv", "secretary,1,phone", "url", "write it like ntfy://"),
     ],
 )
 def test_wrong_row_is_refused_by_line_and_reason(
@@ -241,6 +244,7 @@ def test_wrong_row_is_refused_by_line_and_reason(
     [problem] = refusal.value.problems
     assert (problem.file, problem.line, problem.column) == (name, 3, column)
     assert reason in problem.reason
+    assert told(problem.reason, Language.CHINESE) != problem.reason
     assert version(community) == before
     assert load(community).household_place("h-8") is None
 
@@ -264,6 +268,7 @@ def test_wrong_file_is_refused(
     problem = refusal.value.problems[0]
     assert (problem.file, problem.line) == ("grids.csv", line)
     assert reason in problem.reason
+    assert told(problem.reason, Language.CHINESE) != problem.reason
 
 
 def test_a_name_is_one_line(community: Engine, tmp_path: Path) -> None:
@@ -297,8 +302,9 @@ def test_a_column_that_is_not_there_leaves_what_is_known(
 
     def known() -> object:
         key = table.c.external_id if table is tables.resident else table.c.id
+        (identity, _, _) = row.partition(",")
         with community.connect() as connection:
-            return connection.scalar(select(table.c[kept]).where(key == row.split(",")[0]))
+            return connection.scalar(select(table.c[kept]).where(key == identity))
 
     before = known()
     assert before
@@ -346,6 +352,7 @@ def test_export_can_be_imported(community: Engine, tmp_path: Path) -> None:
     with community.connect() as connection:
         assert export_folder(connection, tmp_path / "out") > 30
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(FILES)
+    assert (tmp_path / "out" / "sites.csv").read_bytes().startswith(codecs.BOM_UTF8)  # For Excel.
     assert not import_folder(community, tmp_path / "out", now=NOW)
     elsewhere = create_engine(f"sqlite:///{tmp_path}/elsewhere.db")
     tables.metadata.create_all(elsewhere)

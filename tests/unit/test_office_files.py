@@ -13,6 +13,7 @@ from sqlalchemy.pool import StaticPool
 
 from devices import csv_file, tables, workbook
 from devices.csv_import import MODELS, ImportRefused, import_files, import_folder, read_files
+from devices.import_words import told
 from devices.registry_words import Language
 from devices.registry_workbook import write_workbook
 
@@ -64,8 +65,11 @@ def book_of(tmp_path: Path, *sheets: tuple[str, list[list[Any]]], fill: Fill | N
 
 
 def refusals(path: Path) -> str:
+    """Return why a file is refused; each reason can be told in Chinese too."""
     with pytest.raises(ImportRefused) as refused:
         read_files(path)
+    for problem in refused.value.problems:
+        assert told(problem.reason, Language.CHINESE) != problem.reason
     return str(refused.value)
 
 
@@ -125,7 +129,7 @@ def test_a_csv_file_is_read_whoever_saved_it(
         ((TEXT + "r-8,h-1-201,李四,1,嗯\n").encode(), "line 3: 5 cells under 4 columns"),
         (
             "姓名,编号,住户\nr-9,张 三,h-1-201\n".encode(),
-            "line 2, column 编号: String should match",
+            "line 2, column 编号: write letters, digits and",
         ),
         (b"", "missing column"),
     ],
@@ -203,7 +207,7 @@ def test_what_excel_makes_of_cells_is_read(community: Engine, tmp_path: Path) ->
             "row 2, column D (电话): Excel has made a date",
         ),
         (["r-9", "h-1-201", "张三", 4.2e17], "row 2, column D (电话): a number of so many digits"),
-        (["r-9", "h-1-201", "", "1"], "row 2, column C (姓名): String should have at least 1"),
+        (["r-9", "h-1-201", "", "1"], "row 2, column C (姓名): must be given"),
     ],
 )
 def test_a_cell_that_excel_has_changed_is_refused(

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
-from devices import tables
+from devices import import_words, tables
 from devices.csv_import import ImportRefused, import_folder
 from devices.registry import HouseholdState
 from devices.registry_draft import Difference, read_rows
 from devices.registry_store import load
+from devices.registry_words import Language
 
 SAMPLE = Path(tables.__file__).parent / "sample_community"
 NOW = 1_581_674_400_000
@@ -101,7 +102,7 @@ def test_no_name_stands_in_an_id_or_a_line(community: Engine, tmp_path: Path) ->
         ),
         (["1,2号楼,301,张三,1,", "2,2号楼,301,张三,2,"], "line 3: contradicts line 2"),
         ([f"1,2号楼,{'x' * 63},张三,,"], "makes an id of more than 64 characters"),
-        (["1,2号楼,,张三,,"], "line 2, column 门牌: String should have at least 1 character"),
+        (["1,2号楼,,张三,,"], "line 2, column 门牌: must be given"),
     ],
 )
 def test_what_is_not_certain_is_refused(
@@ -112,6 +113,8 @@ def test_what_is_not_certain_is_refused(
     with pytest.raises(ImportRefused) as refused:
         take(community, tmp_path, *lines)
     assert told in str(refused.value)
+    for problem in refused.value.problems:
+        assert import_words.told(problem.reason, Language.CHINESE) != problem.reason
     assert homes(community) == before
 
 
