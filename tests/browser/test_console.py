@@ -17,20 +17,24 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from alerts import incident as incidents
+from alerts.finding import IncidentKind
 from alerts.incident import State
 from dashboards import account
 from dashboards.console.app import create_app
+from dashboards.household import household_path
 from devices.clock import wall_now
 from devices.decoder import Decoder
 from devices.matcher import Matcher
 from devices.observation import Crossing
 from devices.profile import built_in, load_profile
+from devices.registry import HouseholdState
 from devices.registry_store import load
 from tests.console import NOW, PASSWORD, SUBJECT, World, a_day_of_fever
 from tests.console import make_world as build
 from tests.family import Family
 
 CANDIDATE = hashlib.sha256(b"plug1").hexdigest()[:16]
+HOME = household_path("b3", "h-502")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 ARGUMENTS = [
@@ -238,6 +242,38 @@ def test_whose_a_reading_is_is_said_on_the_phone(
         expect(page.locator(".timeline")).to_contain_text("37.6 °C")
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_who_lives_in_an_empty_flat_is_registered_on_the_phone(
+    world: World, chromium: Browser, locale: str
+) -> None:
+    """From the case to the form, a wrong day mended, looked at, kept, and back to the case."""
+    case = world.find(kind=IncidentKind.EMPTY_FLAT, rule="occupancy", subject=None)
+    with opened(chromium, world, viewport=PHONE, has_touch=True, locale=locale) as context:
+        page = context.new_page()
+        page.goto(f"/incidents/{case}")
+        sign_in(page, "worker")
+        page.locator(f"a[href*='?case={case}']").tap()
+        form = page.locator("#register")
+        form.locator("[name=name]").fill("王小明")
+        form.locator("[name=since]").fill("1800-02-12")
+        form.locator("button").tap()
+        expect(form.locator("[name=since]")).to_be_focused()
+        assert found_by_axe(page) == []
+        form.locator("[name=since]").fill("2020-02-12")
+        form.locator("button").tap()
+        expect(page.locator(".change")).to_have_count(2)
+        assert found_by_axe(page) == []
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+        page.locator("[name=confirmed]").tap()
+        expect(page.get_by_role("status").first).to_be_visible()
+        page.locator(f"a.button[href*='{case}']").tap()
+        expect(page.get_by_role("status").first).to_be_visible()
+        expect(page.locator(".case")).to_contain_text(case)
+    kept = load(world.engine)
+    assert len(kept.residents("h-502", NOW)) == 2
+    assert kept.household_state("h-502", NOW) is HouseholdState.OCCUPIED
+
+
 def test_essential_forms_work_without_scripts(world: World, chromium: Browser) -> None:
     """An old phone, or a script that did not load, keeps nobody from acting."""
     incident = world.find()
@@ -258,6 +294,9 @@ PAGES = (
     "/",
     "/incidents/{incident}",
     "/reading",
+    "/households",
+    "/households/b3",
+    HOME,
     "/devices",
     "/devices/a0:e6:f8:50:72:53",
     "/devices/1026700",

@@ -174,6 +174,7 @@ async def test_a_change_is_looked_at_before_it_is_kept(either_world: World) -> N
     async with visit(world, "worker") as client:
         preview = await send(client, what="state", state="empty", since="2020-01-03")
         assert "Stands empty, since 3 Jan" in preview.text
+        assert f'name="then" value="{HOME}"' in preview.text  # Where another language leads to.
         assert registry(world).household_state("h-502", NOW) is None
         kept = await confirm(client, preview)
         assert kept.headers["location"] == f"{HOME}?done=state"
