@@ -21,6 +21,9 @@ _START_SECONDS = 5.0
 _STOP_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 _QUEUED_BYTES = 512 * 1024 * 1024
+_QUEUED = 1_000_000_000
+"""Not 0, "no limit": before 2.0.22 that hangs up on whoever publishes what is denied (mosquitto
+issue 3244), and with it 2.0.16 drops everything (2879)."""
 
 log = structlog.get_logger()
 
@@ -86,7 +89,7 @@ class _Mosquitto:
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser {getpass.getuser()}\n"
             f"persistence true\npersistence_location {self._folder.resolve()}/\n"
             "autosave_interval 30\nset_tcp_nodelay true\n"
-            "max_inflight_messages 0\nmax_queued_messages 0\n"
+            f"max_inflight_messages 0\nmax_queued_messages {_QUEUED}\n"
             f"max_queued_bytes {_QUEUED_BYTES}\n"
         )
         log = self._folder / "mosquitto.log"
