@@ -9,6 +9,7 @@ UNDELIVERED = "page_undelivered"
 UNATTENDED = "nobody_on_call"
 JOURNAL_FILLING = "journal_filling"
 JOURNAL_DAMAGED = "journal_damaged"
+ACCOUNT_DAMAGED = "account_damaged"
 BOOKS_UNBALANCED = "books_unbalanced"
 SOURCE_LOST = "source_lost"
 BROKER_DROPPING = "broker_dropping"
@@ -32,6 +33,7 @@ OWN_TROUBLES = (
     DISK_FILLING,
     JOURNAL_FILLING,
     JOURNAL_DAMAGED,
+    ACCOUNT_DAMAGED,
     BOOKS_UNBALANCED,
     DEAD_LETTERS_RISING,
     STORE_DOWN,

@@ -14,8 +14,12 @@ from alerts.delivery import Delivery
 from alerts.finding import Severity
 from devices.clock import HOUR, MINUTE
 from gatehouse.past import Past
+from ingest.description_store import NAME as DESCRIPTIONS
 from ingest.follower import FollowerStatus
 from ingest.journal_room import GIB, level_of
+from ingest.ledger_file import LETTERS
+from ingest.ledger_file import NAME as LEDGER
+from ingest.letter_file import DAMAGED
 from ingest.status import ServiceStatus
 
 SOURCE_LOST_AFTER = 5 * MINUTE
@@ -105,6 +109,7 @@ def symptoms(
     """
     yield _filling(status, told.get((alarm.JOURNAL_FILLING, alarm.SERVICE), ""))
     yield from _damage(status, lost_told)
+    yield from _account(status)
     yield _books(status)
     yield _set_back(status)
     yield _jumped(status, past)
@@ -158,6 +163,14 @@ def _damage(status: ServiceStatus, lost_told: int) -> Iterator[Symptom]:
     if damaged or lost > lost_told or not lost:
         more = lost > lost_told
         yield _wrong(alarm.JOURNAL_DAMAGED, damaged or more, evidence, again=more)
+
+
+def _account(status: ServiceStatus) -> Iterator[Symptom]:
+    """Yield of each file of the account whether one that was damaged still lies beside it."""
+    for name in (LEDGER, LETTERS, DESCRIPTIONS):
+        beside = [one for one in status.disk.damaged if one.startswith(name + DAMAGED)]
+        evidence = {"damaged": ", ".join(beside)}
+        yield _wrong(alarm.ACCOUNT_DAMAGED, bool(beside), evidence, part=f"file:{name}")
 
 
 def _books(status: ServiceStatus) -> Symptom:

@@ -35,8 +35,9 @@ _CLOSE = """UPDATE letter SET state = ?, note = ?, replay = 0, payload = x'',
     kept = kept - length(payload) WHERE position = ?"""
 
 
+DAMAGED = ".damaged"
+"""How the name of a file that was set aside ends, or is followed by a number."""
 _BESIDES = ("", "-wal", "-shm")
-_DAMAGED = ".damaged"
 _DAMAGED_KEPT = 9
 """Damaged files that are kept; the last is replaced by what is damaged after it."""
 
@@ -64,7 +65,7 @@ def set_aside(letters: Path) -> Path:
 
     The next ones are ``….damaged-2`` and so on: what was set aside before stays.
     """
-    names = [letters.name + _DAMAGED]
+    names = [letters.name + DAMAGED]
     names += [f"{names[0]}-{number}" for number in range(2, _DAMAGED_KEPT + 1)]
     targets = [letters.with_name(name) for name in names]
     target = next((one for one in targets if not one.exists()), targets[-1])

@@ -12,6 +12,7 @@ import msgspec
 from ingest.books import Books
 from ingest.durations import Durations
 from ingest.journal_room import free_bytes
+from ingest.letter_file import DAMAGED
 from ingest.pipeline import PipelineStatus
 from ingest.private_file import replace_private
 
@@ -26,11 +27,13 @@ class DiskStatus(msgspec.Struct, frozen=True):
         free_bytes: What is left for us.
         wanted_bytes: What the journal leaves to others; with less, nothing is taken in.
         files: What each database in the folder takes, by its name, like "ledger"; bytes.
+        damaged: Names of databases that were damaged and set aside, in order.
     """
 
     free_bytes: int
     wanted_bytes: int
     files: dict[str, int]
+    damaged: tuple[str, ...] = ()
 
 
 class PollStatus(msgspec.Struct, frozen=True):
@@ -83,13 +86,15 @@ class ServiceStatus(msgspec.Struct, frozen=True):
 
 
 def look_at_disk(data_dir: Path, *, wanted_bytes: int) -> DiskStatus:
-    """Ask what is left of the disk, and what the databases in the folder take."""
+    """Ask what is left of the disk, what the databases take, and which were set aside."""
     files: dict[str, int] = {}
     for path in data_dir.glob("*.db*"):  # With the write-ahead log and its index.
         with suppress(FileNotFoundError):
             name = path.name.partition(".")[0]
             files[name] = files.get(name, 0) + path.stat().st_size
-    return DiskStatus(free_bytes(data_dir), wanted_bytes, files)
+    set_aside = (path.name for path in data_dir.glob(f"*.db{DAMAGED}*"))
+    damaged = tuple(sorted(name for name in set_aside if not name.endswith(("-wal", "-shm"))))
+    return DiskStatus(free_bytes(data_dir), wanted_bytes, files, damaged)
 
 
 def write_status(data_dir: Path, status: ServiceStatus) -> None:

@@ -327,6 +327,7 @@ _ALARM = {
     "disk_filling": mark("The disk is nearly full"),
     "journal_filling": mark("The journal fills up"),
     "journal_damaged": mark("The journal is damaged"),
+    "account_damaged": mark("A file of the accounts was damaged"),
     "books_unbalanced": mark("The books do not balance"),
     "dead_letters_rising": mark("Many readings cannot be used"),
     "store_down": mark("The series store takes nothing"),

@@ -23,7 +23,7 @@ from ingest.ledger_file import LedgerRefused
 from ingest.numbering import Cause
 from ingest.numbering_table import Missing, read_missing
 from ingest.pipeline import PipelineStatus
-from ingest.status import STALE_S, ServiceStatus, read_status
+from ingest.status import STALE_S, DiskStatus, ServiceStatus, read_status
 
 PATIENCE_S = 10.0
 
@@ -39,6 +39,7 @@ def running(settings: Settings) -> Iterator[Found]:
         yield judge_journal(told.pipeline.journal)
         yield from judge_followers(told.pipeline)
         yield from judge_books(told.books)
+        yield from judge_damage(told.disk)
         try:
             yield from judge_missing(read_missing(settings.data_dir / LEDGER))
         except (LedgerRefused, sqlite3.Error) as error:
@@ -127,6 +128,14 @@ def judge_books(books: Books) -> Iterator[Found]:
     if books.dead_open:
         said = f"{books.dead_open:,} wait for a person"
         yield Found.doubtful("dead letters", f"{said}: see `gatehouse dead-letters list`")
+
+
+def judge_damage(disk: DiskStatus) -> Iterator[Found]:
+    """Yield whether files of the account were damaged and set aside."""
+    if disk.damaged:
+        said = f"set aside were {', '.join(disk.damaged)}"
+        advice = "look at the disk, then delete them or move them away"
+        yield Found.doubtful("damaged files", f"{said}: {advice}")
 
 
 def console(settings: Settings) -> Iterator[Found]:

@@ -49,7 +49,7 @@ def service(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[RunningService]:
 def test_a_damaged_file_costs_no_acknowledged_message(
     service: RunningService, mosquitto: Mosquitto, name: str, told: str, ends: bool
 ) -> None:
-    """It is set aside and named in the log; what the broker accepted is stored or a dead letter.
+    """It is set aside and the operator told; what the broker accepted is stored or a dead letter.
 
     Only a damaged ledger ends the service, with a sentence; whoever keeps it running starts it.
     """
@@ -68,6 +68,7 @@ def test_a_damaged_file_costs_no_acknowledged_message(
     books_balance(service)
     assert told in service.log
     assert (service.data_dir / f"{name}.damaged").exists()
+    wait_until(lambda: '"account_damaged"' in service.log, what="the operator's page")
     books = balance(account_of(service.data_dir / LEDGER), head=0)
     assert books.stored == 2 * GOOD
     assert books.dead_open + books.expired + sum(books.ignored.values()) == 2 * (BAD + 1)

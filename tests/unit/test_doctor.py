@@ -14,6 +14,7 @@ from gatehouse.doctor.clock import OUTLIVED, WRITTEN, judge_clock
 from gatehouse.doctor.people import judge_rota
 from gatehouse.doctor.service import (
     judge_books,
+    judge_damage,
     judge_followers,
     judge_journal,
     judge_missing,
@@ -21,6 +22,7 @@ from gatehouse.doctor.service import (
 )
 from ingest.numbering import Cause
 from ingest.numbering_table import Missing
+from ingest.status import DiskStatus
 from tests import told
 from tests.office import make_registry
 
@@ -146,6 +148,16 @@ def test_missing_numbers_are_a_warning_where_they_were_lost_behind_the_device(
     lost = {Cause.DEVICE: device, Cause.BROKER: broker, Cause.US: us}
     assert [one.line for one in judge_missing(Missing(3, lost, 0))] == [line]
     assert list(judge_missing(Missing(0, lost, 0))) == []
+
+
+def test_damaged_files_that_were_set_aside_are_named() -> None:
+    """The service goes on without them; the disk that damaged them may be ill."""
+    assert list(judge_damage(DiskStatus(0, 0, {}))) == []
+    (found,) = judge_damage(DiskStatus(0, 0, {}, ("ledger.db.damaged",)))
+    assert found.line == (
+        "warn  damaged files: set aside were ledger.db.damaged: look at the disk, then delete them "
+        "or move them away"
+    )
 
 
 def test_followers_that_wait_and_books_that_do_not_balance_are_wrong() -> None:

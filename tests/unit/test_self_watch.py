@@ -188,6 +188,23 @@ def test_each_loss_is_told_once_and_stays_until_a_person_closes_it() -> None:
     assert "journal_damaged" not in [one.rule for one in after_a_restart]
 
 
+def test_a_damaged_file_of_the_account_is_told_until_it_is_gone() -> None:
+    """Each file is an alarm of its own; who has looked at the disk takes the damaged one away."""
+
+    def beside(*names: str) -> ServiceStatus:
+        return status(service={"disk": DiskStatus(2**40, 2**30, {}, names)})
+
+    ledger, both = ("ledger.db.damaged",), ("dead_letters.db.damaged", "ledger.db.damaged")
+    steps = [status(), beside(*ledger), beside(*ledger), beside(*both), beside(*ledger), status()]
+    told = [one for one in tell(*steps) if one.rule == "account_damaged"][3:]
+    assert [(one.action, one.key, one.evidence) for one in told] == [
+        (Action.OPEN, "file:ledger.db", {"damaged": "ledger.db.damaged"}),
+        (Action.OPEN, "file:dead_letters.db", {"damaged": "dead_letters.db.damaged"}),
+        (Action.CLEAR, "file:dead_letters.db", {}),
+        (Action.CLEAR, "file:ledger.db", {}),
+    ]
+
+
 def test_a_trouble_is_told_once_for_each_severity() -> None:
     """Second after second the same is one alarm; a journal that fills on is told again."""
     half, high = status(level="half"), status(level="high")
