@@ -17,24 +17,32 @@ from devices.clock import rfc3339
 from devices.csv_rows import FILES, WEEKDAYS
 from devices.registry_draft import Rows, read_rows
 from devices.registry_record import as_of
+from devices.registry_words import Language, column_title, value_title
 
 Record = Mapping[str, Any]
 
 
-def export_folder(connection: Connection, folder: Path, *, at: int | None = None) -> int:
+def export_folder(
+    connection: Connection,
+    folder: Path,
+    *,
+    at: int | None = None,
+    language: Language = Language.ENGLISH,
+) -> int:
     """Write every file, private to the user: they hold names, phones, plates, channel addresses.
 
     Args:
         connection: On the state database.
         folder: Made if it is not there.
         at: As of :func:`export_records`.
+        language: Of titles and closed words; the files' names stay English.
 
     Returns:
         How many rows were written.
     """
     records = export_records(connection, at=at)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return sum(write_file(folder / name, records[name]) for name in FILES)
+    return sum(_write_file(folder / name, records[name], language) for name in FILES)
 
 
 def export_records(connection: Connection, *, at: int | None = None) -> dict[str, Iterator[Record]]:
@@ -63,33 +71,29 @@ def export_records(connection: Connection, *, at: int | None = None) -> dict[str
     }
 
 
-def write_file(path: Path, records: Iterator[Record]) -> int:
-    """Write one file of the folder; keys that are no columns are left out, missing ones blank.
-
-    Returns:
-        How many rows were written.
-    """
+def _write_file(path: Path, records: Iterator[Record], language: Language) -> int:
+    """Write one file of the folder; keys that are no columns are left out, missing ones blank."""
     written = 0
-    with open_file(path) as writer:
+    with open_file(path, language) as writer:
         for record in records:
-            writer.writerow({key: _cell(value) for key, value in record.items()})
+            writer.writerow({key: _cell(key, value, language) for key, value in record.items()})
             written += 1
     return written
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator["csv.DictWriter[str]"]:
+def open_file(path: Path, language: Language = Language.ENGLISH) -> Iterator["csv.DictWriter[str]"]:
     """Begin one file of the folder, private to the user, and give what writes its rows."""
     columns = [field.alias or name for name, field in FILES[path.name].model_fields.items()]
     path.touch(mode=0o600)
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
+        writer.writerow({name: column_title(path.name, name, language) for name in columns})
         yield writer
 
 
-def _cell(value: object) -> object:
-    return guard(value) if isinstance(value, str) else value
+def _cell(column: str, value: object, language: Language) -> object:
+    return guard(value_title(column, value, language)) if isinstance(value, str) else value
 
 
 def _sorted(rows: Rows) -> Iterator[Record]:

@@ -33,7 +33,7 @@ SAMPLE = Path(devices.__file__).parent / "sample_community"
 app = typer.Typer(
     help="Places, people and devices as CSV files or an Excel workbook.", no_args_is_help=True
 )
-In = Annotated[Language, typer.Option(help="Of titles and closed words in a workbook.")]
+In = Annotated[Language, typer.Option(help="Of titles and closed words.")]
 
 
 def register(parent: typer.Typer) -> None:
@@ -107,7 +107,7 @@ def export(
             if path.suffix.lower() == ".xlsx":
                 written = _write(path, export_records(connection, at=when), language)
             else:
-                written = export_folder(connection, path, at=when)
+                written = export_folder(connection, path, at=when, language=language)
     finally:
         engine.dispose()
     typer.echo(f"{written} rows written to {path}")

@@ -155,11 +155,11 @@ def _said(engine: Engine) -> Mapping[str, Any]:
 
 
 def _exports(engine: Engine, folder: Path) -> Iterator[Path]:
-    """Write everything there is to a folder, and to a workbook in each language."""
+    """Write everything there is to a folder and to a workbook, in each language."""
     with engine.connect() as connection:
-        export_folder(connection, folder / "out")
-        yield folder / "out"
         for language in Language:
+            export_folder(connection, folder / language, language=language)
+            yield folder / language
             file = folder / f"{language}.xlsx"
             write_workbook(file, FILES, export_records(connection), language=language)
             yield file
