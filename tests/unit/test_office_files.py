@@ -12,10 +12,13 @@ from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.pool import StaticPool
 
 from devices import csv_file, tables, workbook
+from devices.csv_export import export_folder, export_records
+from devices.csv_file import read_csv
 from devices.csv_import import MODELS, ImportRefused, import_files, import_folder, read_files
 from devices.import_words import told
 from devices.registry_words import Language
 from devices.registry_workbook import write_workbook
+from devices.workbook import read_workbook
 
 SAMPLE = Path(tables.__file__).parent / "sample_community"
 NOW = 1_581_674_400_000
@@ -292,6 +295,14 @@ def test_a_formula_is_text_all_the_way(community: Engine, tmp_path: Path) -> Non
     content = HEADER + 'r-9,h-1-201,"=HYPERLINK(""http://x"",1)",\'+86 138\n'
     import_files(community, read_files(csv_of(tmp_path, content.encode())), now=NOW)
     assert residents(community)["r-9"] == ('=HYPERLINK("http://x",1)', "+86 138")
+    with community.connect() as connection:
+        export_folder(connection, tmp_path / "out")
+        records = export_records(connection)
+        write_workbook(tmp_path / "out.xlsx", MODELS, records, language=Language.CHINESE)
+    [book] = [grid for grid in read_workbook(tmp_path / "out.xlsx") if grid.title == "居民"]
+    for grid in (read_csv(tmp_path / "out" / "residents.csv"), book):
+        [cells] = [cells for _, cells in grid.records if cells[0] == "r-9"]
+        assert cells[2:4] == ['\'=HYPERLINK("http://x",1)', "'+86 138"]
 
 
 @pytest.mark.parametrize("language", Language)
