@@ -49,7 +49,9 @@ def test_a_column_is_found_by_each_of_its_names(name: str, column: str) -> None:
 
 @pytest.mark.parametrize(
     ("column", "kind"),
-    {(column, kind) for _, column, field in COLUMNS_OF if (kind := closed(field)) is not None},
+    dict.fromkeys(
+        (column, kind) for _, column, field in COLUMNS_OF if (kind := closed(field)) is not None
+    ),
 )
 def test_every_closed_word_is_read_in_each_language(column: str, kind: type[StrEnum]) -> None:
     """No word means two values of one column."""
