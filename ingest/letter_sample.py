@@ -6,10 +6,12 @@ what has been read (``keep_hours``).
 
 from devices.clock import MINUTE
 
-GROUP_LETTERS = 3_000
-"""Of one group in a minute: 50 a second, more than any device says when it is well."""
-ALL_LETTERS = 60_000
-"""Of all groups in a minute; bounds what is remembered here, too."""
+GROUP_LETTERS = 600
+"""Of one group in a minute: 10 a second, more than a device says when it is well."""
+ALL_LETTERS = 20_000
+"""Of all groups in a minute: all that a community of a few thousand devices sends, should none of
+them be registered yet. A letter that is kept costs twice a good message. Bounds what is remembered
+here, too."""
 GROUP_SHARE = 16
 ALL_SHARE = 4
 """The same in bytes: these parts of what dead letters may take at all."""
