@@ -14,6 +14,7 @@ from devices.csv_import import ImportRefused
 from devices.profile import ProfileError
 from gatehouse.broker import BrokerError
 from gatehouse.broker_access import BrokerAccessError
+from gatehouse.cli.examples import show_examples
 from gatehouse.database import DatabaseError, explain
 from gatehouse.failure import FAILED, WRONG_USE, Failure
 from gatehouse.log import start_logging
@@ -65,6 +66,7 @@ def make_app(only: str | None = None) -> typer.Typer:
     modules = [MODULES[only]] if only in MODULES else dict.fromkeys(MODULES.values())
     for module in modules:
         import_module(f"{__name__}.{module}").register(app)
+    show_examples(app)
     return app
 
 

@@ -52,8 +52,7 @@ def import_(
 ) -> None:
     """Bring files into the registry: all of it, or nothing with every reason.
 
-    gatehouse registry import office.xlsx --dry-run
-
+    Examples: gatehouse registry import office.xlsx --dry-run
     gatehouse registry import devices/sample_community
     """
     if not path.exists():
@@ -96,8 +95,7 @@ def export(
 ) -> None:
     """Write the registry as what import takes. It holds names, phones and addresses of channels.
 
-    gatehouse registry export out.xlsx --language zh
-
+    Examples: gatehouse registry export out.xlsx --language zh
     gatehouse registry export january --at 2020-01-15T12:00:00+08:00
     """
     when = moment(at)
@@ -124,7 +122,7 @@ def template(
 ) -> None:
     """Write a workbook to fill in and import: a sheet for each table, explained.
 
-    gatehouse registry template office.xlsx --language zh
+    Example: gatehouse registry template office.xlsx --language zh
     """
     if path.suffix.lower() != ".xlsx":
         raise Failure(f"{path}: let its name end with .xlsx", code=WRONG_USE)

@@ -42,8 +42,7 @@ def show(
 ) -> None:
     """Show what is registered of one thing, as JSON: all that ever was so, or what was so then.
 
-    gatehouse registry show device a0:e6:f8:50:72:53 --at 2020-01-15T12:00:00+08:00
-
+    Examples: gatehouse registry show device a0:e6:f8:50:72:53 --at 2020-01-15T12:00:00+08:00
     gatehouse registry show resident r-002 --names --reason "asked by the doctor on call"
     """
     if kind not in KINDS:

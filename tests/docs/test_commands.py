@@ -15,7 +15,8 @@ from gatehouse.cli import make_app
 from tests.docs.documents import ROOT, blocks, codes, documents, read
 
 PROGRAM = "gatehouse"
-_COMMAND = typer.main.get_command(make_app())
+_APP = make_app()
+_COMMAND = typer.main.get_command(_APP)
 _TARGET = re.compile(r"^([a-z]+):.*?## ", re.MULTILINE)
 
 
@@ -49,7 +50,7 @@ def shown_lines(path: Path) -> Iterator[str]:
 def refuse(line: str) -> str | None:
     """Return why a command line would be wrong use; None if it parses."""
     command: Any = _COMMAND
-    words = shlex.split(line, comments=True)[1:]
+    words = shlex.split(re.split(r"\s(?:#|>|&&)", line)[0])[1:]
     while hasattr(command, "commands"):
         if not words or words[0] not in command.commands:
             return f"there is no {line}"
@@ -65,6 +66,19 @@ def refuse(line: str) -> str | None:
 def test_every_command_is_in_the_readme(command: str) -> None:
     """Whoever reads the table knows every command there is."""
     assert f"| `{command}` |" in read("README.md")
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_the_examples_of_a_help_can_be_run_as_shown(command: str) -> None:
+    """Each stands on a line of its own, however long it is, and parses."""
+    shown = CliRunner().invoke(_APP, [*command.split()[1:], "--help"]).output
+    _, _, examples = shown.partition("  Example")
+    examples = examples.partition("\n\n")[0]
+    lines = examples.splitlines()[1:]
+    assert examples.count(f"{PROGRAM} ") == len(lines) > 0
+    for line in lines:
+        assert f"{PROGRAM} " in line
+        assert refuse(line[line.index(f"{PROGRAM} ") :]) is None
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
