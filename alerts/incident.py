@@ -272,6 +272,13 @@ def find_open_in(
     return [record.from_row(row) for row in rows]
 
 
+def find_last(connection: Connection, household: str, *, rule: str) -> Incident | None:
+    """Return the incident that a rule opened last in a household, closed or not."""
+    query = select(table).where(table.c.household == household, table.c.rule == rule)
+    row = connection.execute(query.order_by(table.c.opened_at.desc(), table.c.id.desc())).first()
+    return None if row is None else record.from_row(row)
+
+
 def count_waiting(connection: Connection) -> list[Waiting]:
     """Count the incidents nobody has answered, by what decides who may see them."""
     parts = (table.c.kind, table.c.site, table.c.grid, table.c.gate)

@@ -9,9 +9,11 @@ from sqlalchemy import select
 
 from alerts import attribution
 from alerts import incident as incidents
+from alerts.disposition import Disposition
 from alerts.incident import EventKind, Incident
 from alerts.tables import attribution as answers
 from dashboards import account, audit
+from dashboards.household import household_path
 from devices.clock import MINUTE, wall_now
 from devices.registry import Role
 from gatehouse.console_process import ask_console
@@ -99,6 +101,29 @@ async def test_an_answer_is_changed_and_undone_from_either_case(
         registry = family.world.context.registry()
         shared = attribution.find_readings(connection, registry, "h-502")
     assert sorted(one.whose for one in shared) == ["household", "resident"]
+
+
+async def test_the_household_leads_to_its_readings_after_the_case_was_closed(
+    family: Family, browser: Open
+) -> None:
+    """Whoever looks at the flat can still say whose they were."""
+    case = family.case.id
+    with family.world.engine.begin() as connection:
+        incidents.close(
+            connection,
+            case,
+            actor="worker-1",
+            disposition=Disposition.FALSE_ALARM,
+            note="",
+            now=NOW,
+        )
+    button = f'action="/incidents/{case}/readings"'
+    async with browser("worker") as client:
+        page = await client.get(household_path("b3", "h-502"))
+        assert "/incidents/" + case not in page.text.replace(button, "")
+        assert button in page.text
+        readings = await submit(client, f"/incidents/{case}/readings")
+    assert entries(readings)["whose"] == ["household"] * 2
 
 
 async def test_somebody_elses_answer_is_not_overwritten(family: Family, browser: Open) -> None:

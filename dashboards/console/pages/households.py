@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from alerts import incident as incidents
 from alerts.incident import Incident
+from alerts.rules.fever import Fever
 from dashboards import access, household_list, people, places
 from dashboards.access import Page
 from dashboards.account import Account
@@ -196,6 +197,7 @@ def render_household(
     with reading(context.database) as connection:
         home = open_household(connection, door).home
         cases = _open_cases(connection, viewer, home.building, home.id)
+        fever = _last_fever(connection, viewer, home.id)
         devices = household_list.devices_in(connection, home.id, now=now)
         labels = name_homes(connection, viewer, [home])
         buildings = find_buildings(connection, viewer)
@@ -214,6 +216,7 @@ def render_household(
         home=home,
         labels=labels,
         cases=cases,
+        fever=fever,
         lines=lines,
         is_held=is_held,
         opened=opened,
@@ -283,6 +286,15 @@ def _open_cases(
 ) -> list[Incident]:
     found = incidents.find_open_in(connection, building, household=household)
     return [one for one in found if access.may_see_incident(viewer, one)]
+
+
+def _last_fever(connection: Connection, viewer: Account, household: str) -> Incident | None:
+    """Return the case on which it can be said whose the flat's readings are."""
+    found = incidents.find_last(connection, household, rule=Fever.name)
+    if found is None or not access.may_see_incident(viewer, found):
+        return None
+    may_open = access.may_open_person(viewer, site=found.site, grid=found.grid)
+    return found if may_open else None
 
 
 def _device_lines(
