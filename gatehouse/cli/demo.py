@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from devices.simulator.community import LEAST_HOUSEHOLDS
-from devices.simulator.scenario import HOUSEHOLDS, SEED
+from devices.simulator.scenario import DEFAULT, ScenarioError, load_scenario
 from gatehouse.demo import DemoOptions, run_demo
+from gatehouse.failure import WRONG_USE, Failure
 
 
 def register(parent: typer.Typer) -> None:
@@ -20,13 +21,22 @@ def demo(
     data_dir: Annotated[
         Path, typer.Option(help="Everything is kept here; begun anew without --keep.")
     ] = Path("demo-data"),
+    scenario: Annotated[
+        str,
+        typer.Option(help="What happens: one of gatehouse simulate --scenarios, or a .toml file."),
+    ] = DEFAULT,
     speed: Annotated[
         float, typer.Option(min=1, max=3600, help="Community seconds in a real second.")
     ] = 300,
     households: Annotated[
-        int, typer.Option(min=LEAST_HOUSEHOLDS, max=2000, help="How many live there.")
-    ] = HOUSEHOLDS,
-    seed: Annotated[int, typer.Option(help="Another seed is another community.")] = SEED,
+        int | None,
+        typer.Option(
+            min=LEAST_HOUSEHOLDS, max=2000, help="How many live there, if not the scenario's."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed than the scenario's is another community.")
+    ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of the console; a free one if it is taken.")
     ] = 8080,
@@ -36,15 +46,28 @@ def demo(
 ) -> None:
     """Live through a fever evening: broker, store, console and a community, all embedded.
 
+    To go on with --keep, name the same scenario, households and seed again.
+
     Examples:
       gatehouse demo
 
-      gatehouse demo --speed 60
+      gatehouse demo --scenario isolated_at_gate --speed 120
 
       gatehouse demo --keep
     """
+    try:
+        told = load_scenario(scenario)
+        told.check_size(told.households if households is None else households)
+    except (ScenarioError, ValueError) as error:
+        raise Failure(str(error), code=WRONG_USE) from error
     options = DemoOptions(
-        data_dir=data_dir, speed=speed, households=households, seed=seed, port=port, keep=keep
+        data_dir=data_dir,
+        scenario=told,
+        speed=speed,
+        households=households,
+        seed=seed,
+        port=port,
+        keep=keep,
     )
     asyncio.run(run_demo(options))
     print(f"Kept in {data_dir}: journal, series, incidents and the community's clock.")

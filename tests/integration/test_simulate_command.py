@@ -229,3 +229,11 @@ def test_wrong_use_is_told(run: Run, tmp_path: Path, words: str, says: str) -> N
     assert done.code == WRONG_USE
     assert says in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_the_demo_says_what_it_cannot_live_through(run: Run, tmp_path: Path) -> None:
+    """Before anything is started or deleted."""
+    done = run("demo", "--data-dir", str(tmp_path / "demo"), "--scenario", "nowhere")
+    assert done.code == WRONG_USE
+    assert "'nowhere' is no scenario; there are bad_night, " in done.err
+    assert not (tmp_path / "demo").exists()
