@@ -70,8 +70,9 @@ class IncidentLife(RuleBasedStateMachine):
                 now=self.office.clock.now(),
                 registry=self.office.registry,
             )
-            assert (found is None) <= (action is Action.CLEAR)
-            if found and action is not Action.CLEAR:
+            opens = action not in {Action.CLEAR, Action.WITHDRAW}
+            assert found is not None or not opens
+            if found and opens:
                 after = incidents.show(connection, found)
                 assert after.began_at <= finding.observed_at
                 assert after.is_open or after.closed_at > finding.observed_at
