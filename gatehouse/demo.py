@@ -19,9 +19,9 @@ from sqlalchemy import Engine
 
 from devices.clock import ScaledClock
 from devices.csv_import import import_folder
-from devices.simulator.city import make_city
+from devices.simulator.city import City
 from devices.simulator.community_csv import write_city
-from devices.simulator.scenario import ZONE, Scenario
+from devices.simulator.scenario import ZONE
 from devices.simulator.simulation import simulate
 from gatehouse.broker import Broker, choose_broker
 from gatehouse.child import end
@@ -46,10 +46,8 @@ class DemoOptions:
     """What a newcomer may choose; see ``gatehouse demo --help``."""
 
     data_dir: Path
-    scenario: Scenario
+    city: City
     speed: float
-    households: int | None
-    seed: int | None
     port: int
     keep: bool
 
@@ -123,7 +121,7 @@ class _Demo:
         self._folder = options.data_dir.resolve()
         self._port = _port(options.port)
         self._clock = ScaledClock(self._folder / DEMO_CLOCK)
-        self._city = make_city(options.scenario, seed=options.seed, households=options.households)
+        self._city = options.city
         self._broker: Broker = choose_broker(self._folder / "broker")
         self._history: tuple[int, int] | None = (0, 0) if fresh else None
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from devices.simulator.city import make_city
 from devices.simulator.community import LEAST_HOUSEHOLDS
 from devices.simulator.scenario import DEFAULT, ScenarioError, load_scenario
 from gatehouse.demo import DemoOptions, run_demo
@@ -56,19 +57,11 @@ def demo(
       gatehouse demo --keep
     """
     try:
-        told = load_scenario(scenario)
-        told.check_size(told.households if households is None else households)
+        city = make_city(load_scenario(scenario), seed=seed, households=households)
     except (ScenarioError, ValueError) as error:
         raise Failure(str(error), code=WRONG_USE) from error
-    options = DemoOptions(
-        data_dir=data_dir,
-        scenario=told,
-        speed=speed,
-        households=households,
-        seed=seed,
-        port=port,
-        keep=keep,
-    )
+    options = DemoOptions(data_dir=data_dir, city=city, speed=speed, port=port, keep=keep)
     asyncio.run(run_demo(options))
     print(f"Kept in {data_dir}: journal, series, incidents and the community's clock.")
-    print("Go on from here: make demo ARGS=--keep")
+    again = "--keep" if scenario == DEFAULT else f'"--keep --scenario {scenario}"'
+    print(f"Go on from here: make demo ARGS={again}")
